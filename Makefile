@@ -1,0 +1,51 @@
+# `make demo` and `make test` set everything up themselves; a second call installs nothing.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check format bench app setup setup-bench clean
+
+demo: setup
+	$(BIN)/python -m curate build sample
+
+test: setup-dev
+	$(BIN)/python -m pytest
+
+check: setup-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+format: setup-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup-bench
+	$(BIN)/python benchmarks/readers.py
+	$(BIN)/python benchmarks/filters.py
+
+app: setup
+	@test -f app.py || { echo "make app: the review app (app.py) is not part of this version yet"; exit 1; }
+	$(BIN)/streamlit run app.py --server.address 127.0.0.1
+
+clean:
+	rm -rf .venv runs .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
+
+setup: .venv/installed
+setup-dev: .venv/installed-dev
+setup-bench: .venv/installed-bench
+
+# The stamp is written last: an interrupted install is taken up again.
+.venv/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 demo")'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+.venv/installed-dev: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,ray]'
+	@touch $@
+
+.venv/installed-bench: .venv/installed-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@touch $@

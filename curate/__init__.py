@@ -1,0 +1,1 @@
+"""From raw dumps to a small, clean, explained instruction set: `build`, `check`, `explain`, `sources`."""

@@ -1,0 +1,52 @@
+"""Columns to messages and back."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curate import chat
+from curate.errors import InputError
+from curate.record import examples
+
+TEXT = st.text(min_size=1, max_size=5)
+HISTORY = st.lists(st.tuples(TEXT, TEXT), max_size=3).map(
+    lambda pairs: [
+        turn for q, a in pairs for turn in ({"role": "user", "content": q}, {"role": "assistant", "content": a})
+    ]
+)
+
+
+@given(st.none() | TEXT, HISTORY, TEXT, TEXT)
+def test_columns_survive_the_way_to_messages_and_back(system, history, prompt, response):
+    example = {"system": system, "history": history, "prompt": prompt, "response": response}
+    assert chat.from_messages(chat.to_messages(example)) == example
+
+
+@given(st.lists(st.tuples(st.none() | TEXT, HISTORY, TEXT, TEXT), max_size=4))
+def test_the_expression_and_the_function_agree(rows):
+    names = ("system", "history", "prompt", "response")
+    frame = examples("s", [{"key": str(i), **dict(zip(names, row, strict=True))} for i, row in enumerate(rows)])
+    assert frame.select(chat.messages())["messages"].to_list() == [chat.to_messages(row) for row in frame.to_dicts()]
+
+
+def test_turns_after_the_last_answer_are_left_out():
+    messages = [
+        {"role": "user", "content": "q"},
+        {"role": "assistant", "content": "a"},
+        {"role": "user", "content": "x"},
+    ]
+    assert chat.from_messages(messages) == {"system": None, "history": [], "prompt": "q", "response": "a"}
+
+
+@pytest.mark.parametrize(
+    ("messages", "complaint"),
+    [
+        ([{"role": "robot", "content": "x"}], "message 1 has role 'robot'; expected one of system, user"),
+        ([{"role": "user", "content": None}], "message 1 has no text content"),
+        ([{"role": "user", "content": "x"}], "no question followed by an answer"),
+        ([{"role": "assistant", "content": "x"}], "no question followed by an answer"),
+    ],
+)
+def test_what_is_no_conversation_is_refused_with_its_reason(messages, complaint):
+    with pytest.raises(InputError, match=complaint):
+        chat.from_messages(messages)
