@@ -244,12 +244,11 @@ def _imports(source: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "curate":
+            # A package is left out where only modules are taken from it: its other modules do not matter then.
             for alias in node.names:
                 name = f"{node.module}.{alias.name}"
-                if node.module.startswith("curate") and _is_module(name):
-                    yield name
+                yield name if _is_module(name) else str(node.module)
 
 
 def _is_module(name: str) -> bool:

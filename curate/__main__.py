@@ -1,0 +1,311 @@
+"""`python -m curate`: each command is one public function and the way its answer is shown.
+
+Logs and progress go to stderr. With --json, stdout holds one JSON document and nothing else. Exit codes: 0 done, 1 a check
+failed, 2 usage or recipe, 3 input or run folder, 130 interrupted with state saved.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import click
+
+from curate.errors import CurateError, InputError, did_you_mean
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+RECIPE_HELP = (
+    "RECIPE is a YAML file or the name of a shipped recipe: sample (the default), lima, platypus, instructions."
+)
+
+
+class Suggesting(click.Group):
+    """A group that offers the nearest command for a misspelt one."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's own, with a hint."""
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            raise click.UsageError(f"no command '{args[0]}'. {did_you_mean(args[0], self.commands)}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Suggesting, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="lapidary")
+def cli() -> None:
+    """Turn raw dumps into a small, clean instruction set, and say why every dropped example was dropped.
+
+    \b
+    python -m curate build                        the embedded sample
+    python -m curate sources dumps/*              what are these files?
+    python -m curate build my.yaml --dry-run      what would be read and run?
+    python -m curate explain runs/sample ID       the whole path of one example
+    """
+
+
+def settings_option(command: F) -> F:
+    """`-s key=value`."""
+    return click.option(
+        "-s", "--set", "overrides", metavar="KEY=VALUE", multiple=True,
+        help="Override one setting, such as -s filters.min_chars=800. Repeatable.",
+    )(command)  # fmt: skip
+
+
+def json_option(command: F) -> F:
+    """`--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")(command)
+
+
+@cli.command(epilog=RECIPE_HELP)
+@click.argument("recipe", default="sample")
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/<name of the recipe>]")
+@settings_option
+@click.option(
+    "--engine", default="local", show_default=True, help="Where shards are measured: local, processes or ray."
+)
+@click.option("--workers", type=click.IntRange(1), help="Worker processes.  [default: one a core]")
+@click.option(
+    "--limit", type=click.IntRange(1), help="Read only this many examples of each source; marks the run partial."
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be read and which stages would run; write nothing.")
+@json_option
+def build(
+    recipe: str,
+    out: Path | None,
+    overrides: tuple[str, ...],
+    engine: str,
+    workers: int | None,
+    limit: int | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Build a dataset. Run it again to go on after an interruption, or after changing a setting.
+
+    \b
+    python -m curate build
+    python -m curate build lima -s sources.stackexchange.path=dumps/se --engine processes
+    python -m curate build my.yaml --limit 500 -s filters.min_chars=300 --out runs/try
+    """
+    from curate import recipe as recipes
+    from curate.build import build as build_recipe
+
+    settings = recipes.load(recipe, overrides)
+    run = out or Path("runs") / settings.name
+    if dry_run:
+        _show_plan(settings, run, limit, as_json)
+        return
+    with _Bar() as bar:
+        summary = build_recipe(settings, run, engine=engine, workers=workers, limit=limit, watch=bar)
+    if as_json:
+        _print_json({"run": str(run), **summary})
+        return
+    _show_summary(summary)
+    click.echo(f"\ndataset  {run / 'dataset.jsonl'}\nreport   {run / 'report.html'}\nledger   {run / 'ledger.parquet'}")
+
+
+@cli.command(epilog=RECIPE_HELP)
+@click.argument("recipe", default="sample")
+@settings_option
+@json_option
+def check(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Check a recipe and print it with every default filled in. Reads no data.
+
+    \b
+    python -m curate check my.yaml
+    python -m curate check lima -s sources.wikihow=null
+    """
+    from curate import config
+    from curate import recipe as recipes
+
+    settings = recipes.load(recipe, overrides)
+    if as_json:
+        _print_json(settings.model_dump(mode="json"))
+    else:
+        click.echo(config.dump(settings), nl=False)
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("id_", metavar="ID")
+@json_option
+def explain(run: Path, id_: str, as_json: bool) -> None:
+    """Show the whole path of one example: edits, measurements, verdicts, rank.
+
+    ID is an id, the start of one, or a key such as cooking.stackexchange.com/a/12 or alpaca.json:17.
+
+    \b
+    python -m curate explain runs/sample alpaca.json:17
+    """
+    from curate.explain import explain as explain_example
+
+    found = explain_example(run, id_)
+    if as_json:
+        _print_json(found)
+    else:
+        _show_explanation(found)
+
+
+@cli.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@json_option
+def sources(files: tuple[Path, ...], as_json: bool) -> None:
+    """Say what form each file (or each file of a folder) is in, how many records were looked at, and how many fit.
+
+    \b
+    python -m curate sources dumps/cooking.stackexchange.com.7z alpaca.json
+    """
+    from curate.sources import sniff
+
+    found: list[dict[str, Any]] = []
+    inside = [path for file in files for path in (sorted(file.rglob("*")) if file.is_dir() else [file])]
+    for file in (path for path in inside if not path.is_dir()):
+        try:
+            found.append({"file": str(file), **sniff(file)._asdict()})
+        except InputError as error:
+            found.append({"file": str(file), "error": str(error)})
+    if as_json:
+        _print_json(found)
+    for row in found if not as_json else []:
+        if "error" in row:
+            click.secho(row["error"], fg="red", err=True)
+        else:
+            covered = f"{row['covered']:,} of {row['rows']:,} records fit" if row["rows"] else "no records"
+            click.echo(f"{row['file']}\n  {row['kind']}, {row['form']}: {covered}. {row['detail']}".rstrip())
+    if any("error" in row for row in found):
+        sys.exit(InputError.exit_code)
+
+
+def _print_json(value: Any) -> None:  # noqa: ANN401 - whatever a command answers
+    click.echo(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _show_plan(settings: Any, run: Path, limit: int | None, as_json: bool) -> None:  # noqa: ANN401 - Recipe, imported lazily
+    from curate.build import plan
+
+    work, steps = plan(settings, run, limit)
+    files = [
+        {"source": task.source, "file": str(file), "bytes": file.stat().st_size} for task in work for file in task.files
+    ]
+    stages = [{"stage": step.folder.name, "will": "be reused" if step.done else "run"} for step in steps]
+    if as_json:
+        _print_json({"run": str(run), "files": files, "stages": stages})
+        return
+    click.echo(f"run folder  {run}")
+    for file in files:
+        click.echo(f"read        {file['source']}: {file['file']} ({file['bytes'] / 1e6:,.1f} MB)")
+    for stage in stages:
+        click.echo(f"stage       {stage['stage']} will {stage['will']}")
+
+
+def _show_summary(summary: dict[str, Any]) -> None:
+    width = max(len(row["rule"]) for row in [*summary["rules"], {"rule": "dropped by"}])
+    for row in summary["funnel"]:
+        click.echo(f"{row['stage']:<10} {row['into']:>11,} in {row['dropped']:>11,} dropped {row['left']:>11,} left")
+    click.echo("")
+    for row in sorted(summary["rules"], key=lambda row: -row["dropped"]):
+        share = "" if row["trusted_share"] is None else f"   {row['trusted_share']:.1%} of the trusted set"
+        click.echo(f"{row['rule']:<{width}} {row['dropped']:>11,} dropped, {row['alone']:,} by it alone{share}")
+    click.echo(f"\n{summary['inputs']:,} inputs = {summary['kept']:,} kept + {summary['dropped']:,} dropped")
+
+
+def _show_explanation(found: dict[str, Any]) -> None:
+    row = found["input"]
+    click.echo(f"{row['key']}  ({row['id']})\n{row['source']}, {row['file']}, record {row['position']}")
+    click.echo("  ".join(str(row[name]) for name in ("url", "license") if row[name]))
+    click.secho(found["fate"], bold=True, fg="green" if found["fate"] == "kept" else "red")
+    if found["edits"]:
+        click.echo(f"\nclean: {', '.join(found['edits'])}\n{found['diff']}")
+    for stage in found["stages"]:
+        click.echo(f"\n{stage['stage']}")
+        for verdict in stage["verdicts"]:
+            limit = "" if verdict["limit"] is None else f" against {verdict['limit']:g}"
+            value = "" if verdict["value"] is None else f": {verdict['value']:.4g}{limit}"
+            extra = "".join(
+                f" ({label} {verdict[name]})"
+                for name, label in (("other", "because of"), ("detail", "found"))
+                if verdict[name]
+            )
+            click.secho(f"  dropped by {verdict['rule']}{value}{extra}", fg="red")
+            click.echo(f"    {verdict['sentence']}")
+        for rule in stage.get("rules", []):
+            held = click.style("ok", fg="green") if rule["passed"] else click.style("no", fg="red")
+            limit = "" if rule["comparison"] in ("never", "always") else f" {_short(rule['limit'])}"
+            click.echo(f"  {held} {rule['rule']:<22} {_short(rule['value']):>10}   {rule['comparison']}{limit}")
+        shown = stage["scores"] if "rules" in stage else {**stage["measured"], **stage["scores"]}
+        for name, value in shown.items():
+            click.echo(f"  {name:<25} {_short(value):>10}")
+
+
+def _short(value: Any) -> str:  # noqa: ANN401 - any measured value
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_short, value))
+    return f"{value:.4g}" if isinstance(value, float) else "–" if value is None else str(value)
+
+
+class _Bar:
+    """Draws progress on stderr: a bar with the time left on a terminal, one plain line a stage elsewhere."""
+
+    def __init__(self) -> None:
+        self.live = sys.stderr.isatty()
+        self.stage = ""
+        self.started = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.live and self.stage:
+            click.echo("", err=True)
+
+    def __call__(self, progress: Any) -> None:  # noqa: ANN401 - Progress, imported lazily
+        new = progress.stage != self.stage
+        if new:
+            if self.live and self.stage:
+                click.echo("", err=True)
+            self.stage, self.started = progress.stage, time.monotonic()
+            self.first = progress.done
+        if self.live:
+            click.echo(f"\r\033[K{self._line(progress)}", nl=False, err=True)
+        elif progress.done == progress.total:
+            click.echo(self._line(progress), err=True)
+
+    def _line(self, progress: Any) -> str:  # noqa: ANN401 - as above
+        share = progress.done / progress.total if progress.total else 1.0
+        elapsed = time.monotonic() - self.started
+        parts = f"{progress.stage:<8} {progress.done}/{progress.total}"
+        rows = f"  {progress.rows:,} rows" if progress.rows else ""
+        note = f"  {progress.note}" if progress.note else ""
+        if not self.live:
+            return f"{parts}{rows}  {elapsed:.1f} s{note}"
+        new = progress.done - self.first
+        left = elapsed / new * (progress.total - progress.done) if new else None
+        eta = "" if left is None or not progress.total - progress.done else f"  {left:,.0f} s left"
+        bar = "█" * round(share * 24) + "·" * (24 - round(share * 24))
+        return f"{progress.stage:<8} {bar} {share:>4.0%}{rows}{eta}{note}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code."""
+    try:
+        cli.main(args=arguments, prog_name="python -m curate", standalone_mode=False)
+    except click.exceptions.Abort:
+        click.secho("\ninterrupted; what was finished is saved: run the same command to go on", err=True)
+        return 130
+    except KeyboardInterrupt:
+        click.secho("\ninterrupted; what was finished is saved: run the same command to go on", err=True)
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except CurateError as error:
+        click.secho(str(error), err=True, fg="red")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

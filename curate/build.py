@@ -1,0 +1,192 @@
+"""The fold over the stages, and the only place where rows leave: by an anti-join with the verdicts.
+
+Each stage sees what the stages before it left. Its `measure` runs shard by shard on an engine; its `decide` runs once, here,
+on `id` and the columns it NEEDS. Everything is written to the run folder as it is made, so a build that is stopped at any
+moment goes on from there, and a changed setting or changed code repeats that stage and those after it.
+"""
+
+import platform
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from curate import config, engines, intake, publish, report, runs
+from curate.errors import BalanceError
+from curate.progress import Progress, Watcher, silent
+from curate.recipe import Recipe
+from curate.record import VERDICT
+from curate.runs import StageFolder
+from curate.stages import STAGES
+
+
+class Plan(NamedTuple):
+    """A stage of a build, the fingerprint it would get, and whether a finished folder has it already."""
+
+    folder: StageFolder
+    fingerprint: str
+    done: bool
+
+
+def plan(recipe: Recipe, run: Path, limit: int | None = None) -> tuple[list[intake.Task], list[Plan]]:
+    """What a build would read and which stages it would run; changes nothing. Raises InputError for missing inputs."""
+    work = intake.tasks(recipe, limit)
+    prints = [intake.fingerprint(recipe, work)]
+    for name in STAGES:
+        settings = getattr(recipe, name).model_dump(mode="json")
+        prints.append(runs.fingerprint(prints[-1], settings, runs.code_fingerprint(f"curate.stages.{name}")))
+    folders = [StageFolder(n, name, run / f"{n}-{name}") for n, name in enumerate(("source", *STAGES))]
+    steps = [Plan(folder, print_, runs.is_done(folder, print_)) for folder, print_ in zip(folders, prints, strict=True)]
+    return work, steps
+
+
+def build(
+    recipe: Recipe,
+    run: Path,
+    *,
+    engine: str = "local",
+    workers: int | None = None,
+    limit: int | None = None,
+    watch: Watcher = silent,
+) -> dict[str, Any]:
+    """Build the recipe in the folder `run` and return its report's numbers (what report.json holds).
+
+    Going on where an earlier build of the folder stopped; the files that come out are the same bytes either way, and on
+    every engine. `limit` reads that many examples of each source, for a first look. Raises ConfigError, InputError, RunError
+    and, should inputs ever not equal kept + dropped, BalanceError.
+    """
+    spread = engines.engine(engine, workers)
+    with runs.locked(run), runs.clear_write_errors(run):
+        work, steps = plan(recipe, run, limit)
+        if not all(step.done for step in steps):
+            # From here until publish has written it again, the folder does not claim to be finished.
+            (run / "manifest.json").unlink(missing_ok=True)
+        runs.discard_others(run, [step.folder for step in steps])
+        runs.write_text(run / "recipe.yaml", config.dump(recipe))
+        started = time.monotonic()
+        files = intake.read(run, recipe, work, spread, watch)
+        seconds = {"source": time.monotonic() - started}
+        for step in steps[1:]:
+            started = time.monotonic()
+            run_stage(run, step, getattr(recipe, step.folder.name), spread, watch)
+            seconds[step.folder.name] = time.monotonic() - started
+        watch(Progress("publish", 0, 1, 0))
+        books = publish.publish(run)
+        trusted = publish.trusted(recipe)
+        manifest = {
+            "name": recipe.name,
+            "complete": limit is None,
+            "limit": limit,
+            **books,
+            "files": files,
+            "seeds": dict(_seeds(recipe)),
+            "seconds": {name: round(value, 3) for name, value in seconds.items()},
+            "reused": [step.folder.name for step in steps if step.done],
+            "engine": engine,
+            "workers": workers,
+            "peak_memory_mb": _peak_memory_mb(),
+            "versions": {"python": platform.python_version(), **{name: version(name) for name in runs.LIBRARIES}},
+        }
+        runs.write_json(run / "manifest.json", manifest)
+        summary = report.write(run, trusted)
+        watch(Progress("publish", 1, 1, books["kept"]))
+        return summary
+
+
+def run_stage(run: Path, step: Plan, settings: Any, engine: engines.Engine, watch: Watcher) -> None:  # noqa: ANN401 - each stage has its own
+    """Measure the shards that are not measured yet, then decide. Does nothing where the stage is done."""
+    folder, name = step.folder, step.folder.name
+    shards = [path.name for path in runs.stage_folders(run)[0].parts]
+    if runs.is_done(folder, step.fingerprint):
+        watch(Progress(name, len(shards), len(shards), 0, "unchanged"))
+        return
+    runs.begin(folder, step.fingerprint)
+    started = time.monotonic()
+    have = {path.name for path in folder.parts}
+    waiting = [shard for shard in shards if shard not in have]
+    finished, rows = len(shards) - len(waiting), 0
+    watch(Progress(name, finished, len(shards), rows))
+    for _, count in engine(partial(measure_shard, run, folder, settings), waiting):
+        finished, rows = finished + 1, rows + count
+        watch(Progress(name, finished, len(shards), rows))
+    stage = STAGES[name]
+    corpus = read_corpus(run, folder, stage.NEEDS)
+    decision = stage.decide(corpus, settings)
+    _check(folder, corpus, decision.verdicts)
+    runs.write_parquet(folder.scores, decision.scores.sort("id"))
+    runs.write_parquet(folder.verdicts, decision.verdicts.sort("id", "rule"))
+    dropped = decision.verdicts["id"].n_unique()
+    elapsed = time.monotonic() - started
+    runs.finish(folder, step.fingerprint, rows=corpus.height, dropped=dropped, seconds=round(elapsed, 3))
+
+
+def measure_shard(run: Path, folder: StageFolder, settings: Any, shard: str) -> int:  # noqa: ANN401 - each stage has its own
+    """Run a stage's `measure` on what earlier stages left of one shard; how many rows that was."""
+    earlier = runs.stage_folders(run)[: folder.number]
+    # Text is written by `clean` alone (folder 1); whoever comes later reads it there.
+    text = earlier[min(1, folder.number - 1)]
+    frame = pl.read_parquet(text.path / shard).join(_dropped(earlier), on="id", how="anti", maintain_order="left")
+    measured = STAGES[folder.name].measure(frame, settings)
+    if not measured["id"].equals(frame["id"]):
+        raise BalanceError(
+            f"stage {folder.name}: measure changed the rows of {shard}: {frame.height} in, {measured.height} out"
+        )
+    runs.write_parquet(folder.path / shard, measured)
+    return frame.height
+
+
+def _dropped(folders: list[StageFolder]) -> pl.DataFrame:
+    """The ids that have a verdict in any of these stages (stage 0's rejects are in no shard)."""
+    found = [pl.scan_parquet(folder.verdicts).select("id") for folder in folders if folder.number > 0]
+    return pl.concat(found).unique().collect() if found else pl.DataFrame(schema={"id": pl.String})
+
+
+def read_corpus(run: Path, folder: StageFolder, needs: tuple[str, ...]) -> pl.DataFrame:
+    """`id` and the columns `needs` of every row that reached this stage, sorted by id.
+
+    A column comes from the latest stage that measured it. Text columns are refused: deciding is for numbers.
+    """
+    own = _columns(folder)
+    corpus = pl.scan_parquet(folder.parts).select("id", *[name for name in needs if name in own]).collect()
+    for earlier in reversed(runs.stage_folders(run)[: folder.number]):
+        missing = [name for name in needs if name not in corpus.columns and name in _columns(earlier)]
+        if missing:
+            columns = pl.scan_parquet(earlier.parts).select("id", *missing).collect()
+            corpus = corpus.join(columns, on="id", how="left")
+    return corpus.select("id", *needs).sort("id")
+
+
+def _columns(folder: StageFolder) -> list[str]:
+    return pl.read_parquet_schema(folder.parts[0]).names() if folder.parts else []
+
+
+def _check(folder: StageFolder, corpus: pl.DataFrame, verdicts: pl.DataFrame) -> None:
+    """A verdict speaks of a row that reached the stage, in the stage's name, by a rule it declares."""
+    if verdicts.schema != VERDICT:
+        raise BalanceError(f"stage {folder.name}: verdicts have {verdicts.schema}, expected {VERDICT}")
+    strangers = verdicts.join(corpus, on="id", how="anti")
+    if strangers.height:
+        raise BalanceError(f"stage {folder.name}: a verdict on '{strangers['id'][0]}', which is not among its rows")
+    unknown = set(verdicts["rule"]) - set(STAGES[folder.name].RULES) | set(verdicts["stage"]) - {folder.name}
+    if unknown:
+        raise BalanceError(f"stage {folder.name}: verdicts by {sorted(unknown)}, which it does not declare")
+
+
+def _peak_memory_mb() -> int:
+    """The largest resident size of this process or any of its workers so far."""
+    peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return round(max(peaks) / (2**20 if sys.platform == "darwin" else 2**10))
+
+
+def _seeds(recipe: Recipe) -> Iterator[tuple[str, int]]:
+    yield "select", recipe.select.seed
+    for name, source in recipe.active.items():
+        seed = source.model_dump().get("seed")
+        if seed is not None:
+            yield f"sources.{name}", seed

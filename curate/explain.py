@@ -1,0 +1,113 @@
+"""The whole path of one example through a run: what was read, edited, measured, and decided."""
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from curate import config, runs
+from curate.errors import RunError, did_you_mean
+from curate.recipe import Recipe
+from curate.rules.table import TABLE
+from curate.runs import StageFolder
+from curate.stages import STAGES, filters
+
+TEXTS = ("system", "prompt", "response")
+
+
+def explain(run: Path, wanted: str) -> dict[str, Any]:
+    """What became of one input, by id, by the start of an id, or by key, and why.
+
+    `input`: its row of inputs.parquet; `fate`: kept or dropped; `stages`: for each stage that saw it `measured` (column:
+    value), `verdicts`, `scores` and, for the filters, `rules`: every rule that is on for its source, with `value`, `limit`
+    and `passed`; `edits` and `diff`: what cleaning changed; `text`: the clean prompt and response. Raises RunError where
+    there is no such input, or more than one.
+    """
+    runs.open_run(run)
+    recipe = config.load(run / "recipe.yaml", Recipe)
+    row = _find(run, wanted)
+    folders = runs.stage_folders(run)
+    raw, clean = (_row(folder, row["id"]) for folder in folders[:2])
+    stages = [_stage(folder, row["id"]) for folder in folders]
+    for stage in stages:
+        if stage["stage"] == "filters" and stage["measured"]:
+            stage["rules"] = _rules(
+                recipe.filters, row["source"], {**(clean or {}), **stage["measured"]}, stage["verdicts"]
+            )
+    seen = [stage for stage in stages if stage["measured"] or stage["verdicts"] or stage["scores"]]
+    dropped = any(stage["verdicts"] for stage in seen)
+    return {
+        "input": row,
+        "fate": "dropped" if dropped else "kept",
+        "stages": seen,
+        "edits": clean["edits"] if clean else [],
+        "diff": _diff(raw, clean) if raw and clean else "",
+        "text": {name: clean[name] for name in TEXTS} if clean else None,
+    }
+
+
+def _find(run: Path, wanted: str) -> dict[str, Any]:
+    inputs = pl.scan_parquet(run / "inputs.parquet")
+    exact = (pl.col("id") == wanted) | (pl.col("key") == wanted)
+    found = inputs.filter(exact).collect()
+    if found.is_empty():
+        found = inputs.filter(pl.col("id").str.starts_with(wanted)).head(5).collect()
+    if found.is_empty():
+        keys = (
+            inputs.filter(pl.col("key").str.contains(wanted.rsplit("/", maxsplit=1)[-1], literal=True))
+            .head(50)
+            .collect()
+        )
+        hint = did_you_mean(wanted, keys["key"]) if keys.height else "`inputs.parquet` lists every id and key."
+        raise RunError(f"{run}: no input has the id or key '{wanted}'. {hint}")
+    if found.height > 1:
+        raise RunError(f"{run}: '{wanted}' is the start of several ids: {', '.join(found['id'])}")
+    return found.to_dicts()[0]
+
+
+def _row(folder: StageFolder, wanted: str) -> dict[str, Any] | None:
+    if not folder.parts:
+        return None
+    found = pl.scan_parquet(folder.parts).filter(pl.col("id") == wanted).collect().to_dicts()
+    return found[0] if found else None
+
+
+def _stage(folder: StageFolder, wanted: str) -> dict[str, Any]:
+    mine = pl.col("id") == wanted
+    measured = _row(folder, wanted) if folder.number > 1 else None
+    verdicts = pl.scan_parquet(folder.verdicts).filter(mine).collect().drop("id", "stage").to_dicts()
+    rules = STAGES[folder.name].RULES if folder.name in STAGES else {}
+    for verdict in verdicts:
+        verdict["sentence"] = rules.get(verdict["rule"], "")
+    scores = (
+        pl.scan_parquet(folder.scores).filter(mine).collect().drop("id").to_dicts() if folder.scores.exists() else []
+    )
+    return {
+        "stage": folder.name,
+        "measured": {name: value for name, value in (measured or {}).items() if name != "id"},
+        "verdicts": verdicts,
+        "scores": scores[0] if scores else {},
+    }
+
+
+def _rules(
+    settings: filters.Settings, source: str, measured: dict[str, Any], verdicts: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Each rule that is on for this source: what it measured, how it compares, the limit, and whether that held."""
+    failed = {verdict["rule"] for verdict in verdicts}
+    rows = []
+    for rule in TABLE:
+        general, by_source = filters.limits(rule, settings)
+        limit = by_source.get(source, general)
+        if limit is not None:
+            shown = {"rule": rule.name, "value": measured[rule.column], "comparison": rule.comparison, "limit": limit}
+            rows.append({**shown, "passed": rule.name not in failed})
+    return rows
+
+
+def _diff(raw: dict[str, Any], clean: dict[str, Any]) -> str:
+    """A unified diff from the text as read to the text as cleaned."""
+    before = "\n\n".join(raw[name] for name in TEXTS if raw[name])
+    after = "\n\n".join(clean[name] for name in TEXTS if clean[name])
+    return "\n".join(difflib.unified_diff(before.splitlines(), after.splitlines(), "read", "cleaned", lineterm="", n=1))

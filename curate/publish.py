@@ -1,0 +1,97 @@
+"""From finished stages to the files that others read: dataset, ledger, baselines; and the books, which must balance."""
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+import polars as pl
+
+from curate import chat, runs
+from curate.errors import BalanceError
+from curate.recipe import Recipe
+from curate.record import TURN, VERDICT
+from curate.runs import StageFolder
+from curate.sources import SOURCES
+from curate.stages import clean, filters
+
+DATASET = pl.Schema(
+    {
+        "id": pl.String,
+        "messages": pl.List(TURN),
+        "source": pl.String,
+        "key": pl.String,
+        "group": pl.String,
+        "stratum": pl.String,
+        "score": pl.Int64,
+        "rank": pl.Int64,
+        "license": pl.String,
+        "url": pl.String,
+    }
+)
+
+
+def publish(run: Path) -> dict[str, int]:
+    """Write ledger.parquet, dataset.jsonl, dataset.parquet and baselines/; the books: `inputs`, `kept`, `dropped`.
+
+    Rows stand in input order. Raises BalanceError where an input is neither kept nor in the ledger, or both.
+    """
+    folders = runs.stage_folders(run)
+    runs.write_parquet_parts(run / "ledger.parquet", VERDICT, (pl.read_parquet(folder.verdicts) for folder in folders))
+    ranks = pl.read_parquet(folders[-1].scores)
+    dropped = pl.scan_parquet([folder.verdicts for folder in folders]).select("id").unique().collect()
+    kept = ranks.join(dropped, on="id", how="anti").select("id", "rank")
+    _write_dataset(run / "dataset", folders[1], kept)
+    runs.write_parquet_parts(run / "dataset.parquet", DATASET, _examples(folders[1], kept))
+    for name in ("random", "longest"):
+        same_size = ranks.select("id", rank=pl.col(f"{name}_rank")).filter(pl.col("rank") <= kept.height)
+        _write_dataset(run / "baselines" / name, folders[1], same_size)
+    return _balance(run, kept, dropped)
+
+
+def _balance(run: Path, kept: pl.DataFrame, dropped: pl.DataFrame) -> dict[str, int]:
+    inputs = pl.read_parquet(run / "inputs.parquet", columns=["id"])
+    books = {"inputs": inputs.height, "kept": kept.height, "dropped": dropped.height}
+    lost = inputs.join(pl.concat([kept.select("id"), dropped]), on="id", how="anti")
+    if inputs["id"].n_unique() != inputs.height or lost.height or books["inputs"] != books["kept"] + books["dropped"]:
+        example = f"; '{lost['id'][0]}' is in neither" if lost.height else ""
+        raise BalanceError(f"the books do not balance: {books}{example}. This is a defect: please report it.")
+    return books
+
+
+def _examples(clean_folder: StageFolder, chosen: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """The chosen rows (`id`, `rank`) as DATASET frames, one a shard."""
+    for path in clean_folder.parts:
+        rows = pl.read_parquet(path).join(chosen, on="id", how="inner", maintain_order="left")
+        yield rows.with_columns(chat.messages()).select(DATASET.names())
+
+
+def _write_dataset(stem: Path, clean_folder: StageFolder, chosen: pl.DataFrame) -> None:
+    stem.parent.mkdir(exist_ok=True)
+    runs.write_atomically(stem.with_suffix(".jsonl"), _json_lines(_examples(clean_folder, chosen)))
+
+
+def _json_lines(frames: Iterable[pl.DataFrame]) -> Callable[[BinaryIO], None]:
+    def write(handle: BinaryIO) -> None:
+        for frame in frames:
+            handle.writelines(orjson.dumps(row) + b"\n" for row in frame.iter_rows(named=True))
+
+    return write
+
+
+def trusted(recipe: Recipe) -> dict[str, Any] | None:
+    """What share of the recipe's trusted set each rule would drop (curation notes: the false-drop check), or None.
+
+    `rules`: rows `rule`, `dropped`, `share`; `any`: the share that at least one rule drops; `examples`: how many there are.
+    """
+    settings = recipe.trusted
+    if settings is None:
+        return None
+    source = SOURCES[settings.kind]
+    with tempfile.TemporaryDirectory() as scratch:
+        units = source.units(settings)
+        batches = [batch for unit in units for batch in source.load("trusted", unit, settings, Path(scratch))]
+    frame = clean.measure(pl.concat([batch.examples for batch in batches]), recipe.clean)
+    rates = filters.kill_rates(frame, recipe.filters, recipe.trusted_profile)
+    return {"examples": frame.height, "rules": rates.to_dicts()}

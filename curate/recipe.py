@@ -1,0 +1,90 @@
+"""A recipe: which sources, and the settings of every stage."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from curate import config
+from curate.config import Strict
+from curate.errors import ConfigError, did_you_mean
+from curate.sources import instructions, reddit, stackexchange, wikihow
+from curate.stages.clean import Settings as Clean
+from curate.stages.exact import Settings as Exact
+from curate.stages.filters import Settings as Filters
+from curate.stages.select import Settings as Select
+
+SHIPPED = Path(__file__).parent / "recipes"
+
+SourceSettings = Annotated[
+    stackexchange.Settings | wikihow.Settings | reddit.Settings | instructions.Settings, Field(discriminator="kind")
+]
+
+
+class Recipe(Strict):
+    """All that a build depends on, apart from the bytes of its inputs."""
+
+    name: str = Field(description="names the run folder, runs/<name>", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    about: str = Field("", description="one paragraph on what this set is for")
+    shard_rows: int = Field(
+        20_000, ge=1, description="examples in one shard: memory grows with it, not with the corpus"
+    )
+    sources: dict[str, SourceSettings | None] = Field(description="a name for each source; null leaves one out")
+    trusted: instructions.Settings | None = Field(
+        None, description="a set known to be good (LIMA): the report says what share of it each rule would drop"
+    )
+    trusted_profile: str | None = Field(
+        None, description="whose limits the trusted set is held against; null: the default"
+    )
+    clean: Clean = Clean()
+    filters: Filters = Filters()
+    exact: Exact = Exact()
+    select: Select = Select()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _prefer_in_order(cls, data: Any) -> Any:  # noqa: ANN401 - raw YAML
+        """Of equal texts, the source named first in the recipe keeps its own, unless `exact.prefer` says otherwise."""
+        sources, exact_ = data.get("sources"), data.get("exact") or {}
+        if isinstance(sources, dict) and isinstance(exact_, dict) and "prefer" not in exact_:
+            return {**data, "exact": {**exact_, "prefer": [name for name in sources if sources[name] is not None]}}
+        return data
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> "Recipe":
+        """Quotas, profiles and preferences speak of sources that the recipe has."""
+        named = [("select.quotas", key.partition("/")[0]) for key in self.select.quotas]
+        named += [("filters.profiles", key) for key in self.filters.profiles]
+        named += [("exact.prefer", key) for key in self.exact.prefer]
+        for where, name in named:
+            if name not in self.sources:
+                raise ValueError(
+                    f"{where} names '{name}', which is not a source here. {did_you_mean(name, self.sources)}"
+                )
+        return self
+
+    @property
+    def active(self) -> dict[str, SourceSettings]:
+        """The sources that are not null."""
+        return {name: settings for name, settings in self.sources.items() if settings is not None}
+
+
+def shipped() -> dict[str, Path]:
+    """The recipes that come with the package, by name."""
+    return {path.stem: path for path in sorted(SHIPPED.glob("*.yaml")) if path.stem != "templates"}
+
+
+def load(recipe: str = "sample", overrides: tuple[str, ...] = ()) -> Recipe:
+    """The recipe in a file, or a shipped one by its name. Raises ConfigError."""
+    path = Path(recipe)
+    if path.suffix not in (".yaml", ".yml") and not path.exists():
+        known = shipped()
+        if recipe not in known:
+            raise ConfigError(
+                f"'{recipe}' is neither a recipe file nor a shipped recipe. {did_you_mean(recipe, known)}"
+            )
+        path = known[recipe]
+    settings = config.load(path, Recipe, overrides)
+    if not settings.active:
+        raise ConfigError(f"{path}: every source is null: give at least one, such as -s sources.NAME.path=FILE")
+    return settings

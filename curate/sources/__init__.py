@@ -1,0 +1,54 @@
+"""The table of sources: the `kind` in a recipe, and the module that reads it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from curate.errors import InputError
+from curate.files import Sniff
+from curate.record import Batch
+from curate.sources import instructions, reddit, stackexchange, wikihow
+
+
+class Source(Protocol):
+    """What a source module offers. `Any` is its own Settings."""
+
+    @property
+    def RULES(self) -> dict[str, str]:  # noqa: N802 - a module's constant
+        """Why a record of this source is not an example, by rule."""
+
+    def units(self, settings: Any) -> list[tuple[Path, ...]]:
+        """Independent pieces of work, in a stable order: files that must be read together."""
+
+    def load(self, name: str, unit: tuple[Path, ...], settings: Any, scratch: Path) -> Iterator[Batch]:
+        """Every record of the unit, once: as an example or as a reject."""
+
+    def sniff(self, path: Path) -> Sniff | None:
+        """What this file is, or None where it is not this source's."""
+
+
+SOURCES: dict[str, Source] = {
+    "stackexchange": stackexchange,
+    "wikihow": wikihow,
+    "reddit": reddit,
+    "instructions": instructions,
+}
+
+# Verdicts of stage `source` that the driver gives, whatever the source.
+RULES = {
+    "repeated_key": "The source holds this key twice: an earlier record with the same key is the one that counts.",
+    **{rule: sentence for source in SOURCES.values() for rule, sentence in source.RULES.items()},
+}
+
+
+def sniff(file: Path) -> Sniff:
+    """What `file` is, by the first source that knows it. Raises InputError where none does, or the file is missing."""
+    if not file.exists():
+        raise InputError(f"{file}: there is no such file")
+    for source in SOURCES.values():
+        found = source.sniff(file)
+        if found is not None:
+            return found
+    # The reader of instruction sets knows most about files it cannot read: which columns it found, what they are near to.
+    instructions.units(instructions.Settings(kind="instructions", path=file))
+    raise InputError(f"{file}: none of {', '.join(SOURCES)} recognises it")

@@ -1,0 +1,52 @@
+"""Exact duplicates: of equal conversations one stays, and every other names it as its twin."""
+
+from hashlib import blake2b
+from typing import Literal
+
+import polars as pl
+from pydantic import Field
+
+from curate.config import Strict
+from curate.record import Decision, no_scores, verdicts
+from curate.text import conversation, normalise
+
+NEEDS = ("source", "score", "text_hash")
+
+RULES = {
+    "exact_duplicate": (
+        "Another example has the same text once case, width and white space are folded; the best-scored stays, then the"
+        " preferred source's, then the smallest id (Platypus removes exact copies first, section 2.2)."
+    )
+}
+
+
+class Settings(Strict):
+    """What counts as equal and which copy stays."""
+
+    of: Literal["conversation", "prompt", "response"] = Field("conversation", description="the text that is compared")
+    prefer: tuple[str, ...] = Field((), description="sources, best first; by default in the recipe's order")
+
+
+def measure(shard: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+    """`id` and `text_hash` (String, 32 hex digits: 128 bits, so that unequal texts never meet by chance)."""
+    # Turns are kept apart by a character that is no white space and that cleaning removes, so folding cannot join them.
+    text = conversation(separator="\x1e") if settings.of == "conversation" else pl.col(settings.of)
+    texts = shard.select(normalise(text).alias("text"))["text"]
+    hashes = [blake2b(text.encode(), digest_size=16).hexdigest() for text in texts]
+    return shard.select("id", pl.Series("text_hash", hashes, dtype=pl.String))
+
+
+def decide(corpus: pl.DataFrame, settings: Settings) -> Decision:
+    """One verdict for each copy but the best of its group: value = copies in the group, limit = 1, other = the one kept."""
+    order = {source: place for place, source in enumerate(settings.prefer)}
+    copies = (
+        corpus.filter(pl.col("text_hash").is_duplicated())
+        .with_columns(
+            place=pl.col("source").replace_strict(order, default=len(order), return_dtype=pl.Int64),
+            popularity=pl.col("score").fill_null(pl.Int64.min()),
+        )
+        .sort("popularity", "place", "id", descending=[True, False, False])
+        .with_columns(other=pl.col("id").first().over("text_hash"), value=pl.len().over("text_hash"), limit=pl.lit(1.0))
+        .filter(pl.col("id") != pl.col("other"))
+    )
+    return Decision(verdicts("exact", "exact_duplicate", copies.select("id", "value", "limit", "other")), no_scores())

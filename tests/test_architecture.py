@@ -1,0 +1,102 @@
+"""The import rule, checked on the source: a module imports only from rooms to its left."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# Left to right. A module may import from rooms before its own; inside a room only where the room is one subject.
+ROOMS = [
+    ["errors"],
+    ["record", "config", "files", "engines", "progress"],
+    ["chat", "text"],
+    ["runs", "cleaning", "rules"],
+    ["sources.*", "stages.*"],
+    ["sources", "stages"],
+    ["recipe"],
+    ["intake", "publish", "report", "explain"],
+    ["build"],
+    ["__main__"],
+]
+ONE_SUBJECT = {"cleaning", "rules", "files", "report"}
+# The stages and the sources named in the tables: these never import one another.
+STAGES = {path.stem for path in (ROOT / "curate/stages").glob("*.py")} - {"__init__"}
+SOURCES = {"stackexchange", "wikihow", "reddit", "instructions"}
+HEAVY = (
+    "torch",
+    "transformers",
+    "peft",
+    "sentence_transformers",
+    "ray",
+    "streamlit",
+    "datasets",
+    "py7zr",
+    "lxml",
+    "polars",
+)
+
+
+def modules():
+    for path in sorted((ROOT / "curate").rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        yield name.removesuffix(".__init__"), path
+
+
+def imported(path):
+    known = {name for name, _ in modules()}
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("curate"))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("curate"):
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full in known else node.module
+
+
+def room(name):
+    parts = name.split(".")[1:]
+    if not parts:
+        return -1
+    for index, names in enumerate(ROOMS):
+        if f"{parts[0]}.*" in names and len(parts) > 1:
+            return index
+        if parts[0] in names and not (len(parts) > 1 and any(f"{parts[0]}.*" in other for other in ROOMS)):
+            return index
+    raise AssertionError(f"{name} has no room: add it to ROOMS")
+
+
+@pytest.mark.parametrize(("name", "path"), list(modules()), ids=lambda value: value if isinstance(value, str) else "")
+def test_a_module_imports_only_from_its_left(name, path):
+    own = name.split(".")[1] if "." in name else ""
+    for other in imported(path):
+        theirs = other.split(".")[1] if "." in other else ""
+        if own == theirs and own in ONE_SUBJECT:
+            continue
+        if own == theirs == "sources" and not (set(name.split(".")) & SOURCES and set(other.split(".")) & SOURCES):
+            continue
+        if own == theirs == "sources" and set(name.split(".")) & set(other.split(".")) & SOURCES:
+            continue
+        assert room(other) < room(name), f"{name} imports {other}"
+
+
+def test_stages_never_import_each_other():
+    for name, path in modules():
+        if name.startswith("curate.stages."):
+            others = {other.split(".")[-1] for other in imported(path) if other.startswith("curate.stages")}
+            assert not others & STAGES, f"{name} imports {others}"
+
+
+def test_help_loads_nothing_heavy():
+    code = "import sys, curate.__main__; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not set(HEAVY) & set(loaded)
+
+
+def test_only_the_app_and_its_pages_import_streamlit():
+    for folder in ("curate", "train", "evaluate"):
+        for path in (ROOT / folder).rglob("*.py"):
+            assert "import streamlit" not in path.read_text(), path
