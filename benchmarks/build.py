@@ -84,7 +84,6 @@ def run(folder: Path, count: int, engine: str) -> None:
     ]
     command += [
         quotas,
-        "-sfilters.profiles.writingprompts=null",
         "--out",
         str(folder / "run"),
         "--engine",
@@ -92,7 +91,7 @@ def run(folder: Path, count: int, engine: str) -> None:
         "--json",
     ]
     started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
     answer, _ = process.communicate()
     wall = time.perf_counter() - started
     if process.returncode:

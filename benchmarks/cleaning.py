@@ -30,36 +30,41 @@ def sentence(dice: random.Random) -> str:
     words = [dice.choice(WORDS) for _ in range(dice.randint(8, 22))]
     place = dice.randrange(1, len(words) - 2)
     roll = dice.random()
-    if roll < 0.10:
-        words[place] = f'<a href="https://example.org/{dice.randrange(9999)}" rel="nofollow noreferrer">{words[place]} {words[place + 1]}</a>'
-    elif roll < 0.22:
+    if roll < 0.07:
+        words[place] = (
+            f'<a href="https://example.org/{dice.randrange(9999)}" rel="nofollow noreferrer">{words[place]} {words[place + 1]}</a>'
+        )
+    elif roll < 0.14:
         words[place] = f"<code>{words[place]}_{words[place + 1]}()</code>"
-    elif roll < 0.30:
+    elif roll < 0.19:
         words[place] = f"<em>{words[place]}</em>"
-    elif roll < 0.36:
+    elif roll < 0.23:
         words[place] = f"<strong>{words[place]}</strong>"
-    elif roll < 0.44:
+    elif roll < 0.29:
         words[place] = rf"$x_{{{dice.randrange(9)}}} \le \frac{{a_i}}{{b^*}}$"
-    elif roll < 0.48:
+    elif roll < 0.33:
         words[place] = "&quot;R&amp;D&quot; &gt; 3"
-    elif roll < 0.50:
+    elif roll < 0.34:
         words[place] = f"10<sup>{dice.randrange(9)}</sup>"
     return (" ".join(words) + ".").capitalize()
 
 
 def paragraph(dice: random.Random) -> str:
-    return "<p>" + " ".join(sentence(dice) for _ in range(dice.randint(1, 4))) + "</p>"
+    return "<p>" + " ".join(sentence(dice) for _ in range(dice.randint(1, 5))) + "</p>"
 
 
 def code(dice: random.Random) -> str:
-    lines = [f"{'    ' * dice.randrange(3)}{dice.choice(WORDS)} = {dice.choice(WORDS)}[{n}] &lt; 1" for n in range(dice.randint(2, 9))]
+    lines = [
+        f"{'    ' * dice.randrange(3)}{dice.choice(WORDS)} = {dice.choice(WORDS)}[{n}] &lt; 1"
+        for n in range(dice.randint(2, 9))
+    ]
     return '<pre class="lang-py prettyprint-override"><code>' + "\n".join(lines) + "\n</code></pre>"
 
 
 def listing(dice: random.Random) -> str:
     kind = dice.choice(("ul", "ol"))
-    items = [f"<li>{sentence(dice)}</li>" for _ in range(dice.randint(2, 6))]
-    if dice.random() < 0.3:
+    items = [f"<li>{sentence(dice)}</li>" for _ in range(dice.randint(2, 5))]
+    if dice.random() < 0.06:
         items.append(f"<li>{sentence(dice)}\n<ul>\n<li>{sentence(dice)}</li>\n<li>{sentence(dice)}</li>\n</ul></li>")
     return f"<{kind}>\n" + "\n".join(items) + f"\n</{kind}>"
 
@@ -96,7 +101,7 @@ def body(dice: random.Random) -> str:
         if dice.random() < 0.62:
             make = paragraph
         else:
-            (make,) = dice.choices((code, listing, quote, heading, image, maths, grid), (8, 8, 4, 4, 2, 2, 1))
+            (make,) = dice.choices((code, listing, quote, heading, image, maths, grid), (8, 7, 4, 3, 3, 0.5, 0.3))
         blocks.append(make(dice))
         size += len(blocks[-1])
     return "\n\n".join(blocks) + "\n"
@@ -116,7 +121,8 @@ def seconds(convert: Callable[[str], object], bodies: Sequence[str], repeats: in
 def stage_seconds(bodies: Sequence[str], repeats: int) -> float:
     """Wall seconds per row of the whole stage, on every core polars has."""
     rows = [
-        {"key": str(n), "prompt": "How does it work?", "response": html, "markup": "html"} for n, html in enumerate(bodies)
+        {"key": str(n), "prompt": "How does it work?", "response": html, "markup": "html"}
+        for n, html in enumerate(bodies)
     ]
     shard = record.examples("bench", rows)
     best = float("inf")

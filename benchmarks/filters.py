@@ -238,28 +238,28 @@ def python_repetition(prose: str):
     if len(paragraphs) >= 4 and 1 - len(set(paragraphs)) / len(paragraphs) > 0.5:
         yield "duplicate_paragraphs"
     whole = [line for line in prose.split("\n") if line.strip()]
-    if len(whole) >= 5 and sum(line.rstrip().endswith(("...", "…")) for line in whole) / len(whole) > 0.3:
+    if len(whole) >= 4 and sum(line.rstrip().endswith(("...", "…")) for line in whole) / len(whole) > 0.3:
         yield "ellipsis_lines"
-    if len(whole) >= 5 and sum(line.lstrip().startswith(("- ", "* ", "• ")) for line in whole) / len(whole) > 0.95:
+    if len(whole) >= 4 and sum(line.lstrip().startswith(("- ", "* ", "• ")) for line in whole) / len(whole) > 0.95:
         yield "bullet_lines"
     yield from python_ngrams([word.lower() for word in WORDS.findall(prose)], prose)
 
 
 def python_ngrams(words: list[str], prose: str):
+    chars, symbols = sum(map(len, words)), prose.count("# ") + prose.count("...") + prose.count("…")
+    if len(words) + symbols >= 20 and symbols / max(len(words), 1) > 0.2:
+        yield "symbol_ratio"
+    if chars >= 100 and not 1.5 <= chars / len(words) <= 12:
+        yield "word_length"
+    if len(words) >= 20 and sum(any(map(str.isalpha, word)) for word in words) / len(words) < 0.1:
+        yield "alpha_words"
     if len(words) < 50:
         return
-    chars = sum(map(len, words))
-    if (prose.count("#") + prose.count("...") + prose.count("…")) / len(words) > 0.2:
-        yield "symbol_ratio"
-    if not 1.5 <= chars / len(words) <= 12:
-        yield "word_length"
-    if sum(any(map(str.isalpha, word)) for word in words) / len(words) < 0.1:
-        yield "alpha_words"
     top = 0
     for n in (2, 3, 4):
         grams = Counter(zip(*(words[k:] for k in range(n)), strict=False))
         top = max(top, max((count * sum(map(len, gram)) for gram, count in grams.items() if count > 1), default=0))
-    if top / chars > 0.5:
+    if top / chars > 0.35:
         yield "top_ngrams"
     seen, covered = set(), set()
     for i, gram in enumerate(zip(*(words[k:] for k in range(5)), strict=False)):

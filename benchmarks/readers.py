@@ -21,6 +21,7 @@ import polars as pl
 import zstandard
 from lxml import etree
 
+from curate import files
 from curate.sources import posts_xml as reader
 from curate.sources import stackexchange
 
@@ -180,6 +181,9 @@ def ndjson_zst(folder: Path, n_comments: int = 200_000) -> None:
 
     peers = {
         "zstandard + orjson, dictionaries": by_orjson,
+        "curate.files.json_frames, columns": lambda: sum(
+            frame.height for frame, _ in files.json_frames(path, list(schema))
+        ),
         "polars read_ndjson": lambda: pl.read_ndjson(path, schema=schema).height,
         "polars scan_ndjson, streaming": lambda: (
             pl.scan_ndjson(path, schema=schema).select(pl.all().count()).collect(engine="streaming")["score"][0]

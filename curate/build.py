@@ -69,13 +69,9 @@ def build(
             (run / "manifest.json").unlink(missing_ok=True)
         runs.discard_others(run, [step.folder for step in steps])
         runs.write_text(run / "recipe.yaml", config.dump(recipe))
-        started = time.monotonic()
         files = intake.read(run, recipe, work, spread, watch)
-        seconds = {"source": time.monotonic() - started}
         for step in steps[1:]:
-            started = time.monotonic()
             run_stage(run, step, getattr(recipe, step.folder.name), spread, watch)
-            seconds[step.folder.name] = time.monotonic() - started
         watch(Progress("publish", 0, 1, 0))
         books = publish.publish(run)
         trusted = publish.trusted(recipe)
@@ -86,7 +82,7 @@ def build(
             **books,
             "files": files,
             "seeds": dict(_seeds(recipe)),
-            "seconds": {name: round(value, 3) for name, value in seconds.items()},
+            "seconds": {step.folder.name: (step.folder.done or {})["seconds"] for step in steps},
             "reused": [step.folder.name for step in steps if step.done],
             "engine": engine,
             "workers": workers,

@@ -6,6 +6,7 @@ marker; after a crash only unmarked tasks are read again.
 
 import hashlib
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -89,6 +90,7 @@ def read(run: Path, recipe: Recipe, work: list[Task], engine: Engine, watch: Wat
     print_ = fingerprint(recipe, work)
     if not runs.is_done(folder, print_):
         runs.begin(folder, print_)
+        started = time.monotonic()
         waiting = [task for task in work if not _marker(folder.path, task).exists()]
         finished = len(work) - len(waiting)
         rows = 0
@@ -100,7 +102,7 @@ def read(run: Path, recipe: Recipe, work: list[Task], engine: Engine, watch: Wat
         runs.write_parquet_parts(folder.verdicts, VERDICT, _reject_verdicts(folder.path))
         runs.write_parquet_parts(run / "inputs.parquet", INPUT, _inputs(folder))
         figures = [figure for task in work for figure in (runs.read_json(_marker(folder.path, task)) or {})["files"]]
-        runs.finish(folder, print_, files=figures)
+        runs.finish(folder, print_, files=figures, seconds=round(time.monotonic() - started, 3))
     files: list[dict[str, Any]] = (folder.done or {})["files"]
     return files
 

@@ -15,7 +15,7 @@ from html import unescape
 import polars as pl
 
 from curate.cleaning.elements import CLOSE, HEADINGS, LANGUAGE_HINT, MARKS, OPEN, UNMARKED, comment
-from curate.cleaning.writer import Writer
+from curate.cleaning.writer import WHITE, Writer, code_span, fold
 
 MAX_DEPTH = 256  # elements open at once; lexbor takes 30 ms for 5,000 and 470 ms for 20,000
 
@@ -33,6 +33,8 @@ PARENTS = {
 VOID = frozenset("br br/ hr hr/ img wbr area base col input link meta param source track".split())
 BLOCKS = frozenset({"p", "div", "blockquote", "pre", "table", "hr", "hr/", *HEADINGS, *LISTS})
 INLINE = frozenset({"img", "br", "br/", *UNMARKED, *MARKS})
+LEAVES = frozenset({"p", *MARKS} - {"tt", "samp"})  # often hold only text
+LEAF_ENDS = {name: f"/{name}>" for name in LEAVES}
 # What is never shown, or is a program.
 DROPPED = (
     "script,style,template,iframe,object,embed,svg,canvas,audio,video,map,noscript,noembed,noframes,title,textarea,select"
@@ -85,10 +87,13 @@ def render(html: str, *, trusted: bool, links: bool = False, images: bool = Fals
     line = writer.line
     stack = [""]
     first, *pieces = html.split("<")
+    pieces.append("")  # the piece after the last
     if first:
         line.append(_text(first))
-    for piece in pieces:
-        tag, closed, text = piece.partition(">")
+    at, end = 0, len(pieces) - 1
+    while at < end:
+        tag, closed, text = pieces[at].partition(">")
+        at += 1
         close = CLOSE.get(tag)
         if close is not None:
             if stack.pop() != tag[1:]:
@@ -97,12 +102,18 @@ def render(html: str, *, trusted: bool, links: bool = False, images: bool = Fals
         else:
             name, _, attributes = tag.partition(" ")
             open_ = OPEN.get(name)
-            if open_ is not None and closed and (trusted or _usual(name, attributes, stack)):
+            if open_ is None or not closed:
+                if not closed or not _rare(writer, tag, stack, trusted=trusted):
+                    return None
+            elif not trusted and not _usual(name, attributes, stack):
+                return None
+            elif text and name in LEAVES and pieces[at].startswith(LEAF_ENDS[name]) and _leaf(writer, name, text, stack):
+                text = pieces[at][len(name) + 2 :]
+                at += 1
+            else:
                 if name not in VOID:
                     stack.append(name)
                 open_(writer, attributes)
-            elif not closed or not _rare(writer, tag, stack, trusted=trusted):
-                return None
         if text:
             if not text.isspace():
                 if writer.tables and stack[-1] in TABLE_PARTS:
@@ -113,10 +124,50 @@ def render(html: str, *, trusted: bool, links: bool = False, images: bool = Fals
     return writer.finish() if len(stack) == 1 else None
 
 
+def _leaf(writer: Writer, name: str, text: str, stack: list[str]) -> bool:
+    """Write an element that holds nothing but `text` in one step; False where that takes all steps."""
+    if writer.code or writer.marks or writer.heading or (writer.tables and stack[-1] in TABLE_PARTS):
+        return False
+    if name == "p":
+        if writer.line or writer.cells is not None:
+            return False
+        if writer.items:
+            writer.items[-1] = True
+        text = fold(_text(text) if "&" in text else text)
+        if text:
+            writer.emit(text)
+        return True
+    if text[0] in WHITE or text[-1] in WHITE:
+        return False
+    if name == "code":
+        text = unescape(text) if "&" in text else text
+        writer.line.append(code_span(text))
+        return True
+    start, stop = MARKS[name]
+    writer.line.append(start + (_text(text) if "&" in text else text) + stop)
+    return True
+
+
+def _rare(writer: Writer, tag: str, stack: list[str], *, trusted: bool) -> bool:
+    """Take a comment or, in parsed HTML, an element that has no rule; False for anything else."""
+    if tag.startswith("!--"):
+        comment(writer, tag)
+        return tag.endswith("--") and tag.count("--") == 2
+    if trusted and tag.startswith("/"):
+        return stack.pop() == tag[1:]
+    if trusted and tag.partition(" ")[0] not in VOID:
+        stack.append(tag.partition(" ")[0])
+    return trusted
+
+
 def _text(text: str) -> str:
     """Character references decoded, those too that were escaped twice: a visible `&quot;` outside code is a mistake."""
-    text = unescape(text)
-    return unescape(text) if "&" in text and ENTITY.search(text) else text
+    plain = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"')
+    if "&" in plain:
+        plain = unescape(text)
+        if "&" in plain and ENTITY.search(plain):
+            plain = unescape(plain)
+    return plain
 
 
 def _usual(name: str, attributes: str, stack: list[str]) -> bool:
@@ -131,18 +182,6 @@ def _usual(name: str, attributes: str, stack: list[str]) -> bool:
     if name == "a":
         return "a" not in stack and parent not in TABLE_PARTS
     return name in PARENTS and parent in PARENTS[name]
-
-
-def _rare(writer: Writer, tag: str, stack: list[str], *, trusted: bool) -> bool:
-    """Take a comment or, in parsed HTML, an element that has no rule; False for anything else."""
-    if tag.startswith("!--"):
-        comment(writer, tag)
-        return tag.endswith("--") and tag.count("--") == 2
-    if trusted and tag.startswith("/"):
-        return stack.pop() == tag[1:]
-    if trusted and tag.partition(" ")[0] not in VOID:
-        stack.append(tag.partition(" ")[0])
-    return trusted
 
 
 def repair(html: str) -> str | None:

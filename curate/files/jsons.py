@@ -4,25 +4,24 @@ import codecs
 import json
 import re
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import orjson
 import polars as pl
 
 from curate.errors import InputError
-from curate.files.streams import open_stream
+from curate.files.streams import chunks, open_stream
+
+T = TypeVar("T")
 
 BLOCK = 2**20
-FRAME_BLOCK = 2**24
+FRAME_BLOCK = 2**23
 # A longer record is a mistake about the form of the file (an array read as lines, a quote that never closes).
 MAX_RECORD = 2**28
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# Polars reads an escaped half of a surrogate pair as NUL. An escaped backslash before it only costs the slow path.
-_LONE_SURROGATE = re.compile(
-    rb"\\u[dD](?:[89abAB]..(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..\\u[dD])[c-fC-F])", re.DOTALL
-)
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _SPACE = re.compile(r"[ \t\r\n]*")
 
@@ -66,9 +65,9 @@ def json_frames(path: Path, columns: Sequence[str]) -> Iterator[tuple[pl.DataFra
     """
     schema = dict.fromkeys(columns, pl.String)
     number = 0
-    for block, ended in line_blocks(path, FRAME_BLOCK):
+    for block, ended in _ahead(line_blocks(path, FRAME_BLOCK)):
         n_lines = block.count(b"\n") + 1
-        frame = None if _LONE_SURROGATE.search(block) else _frame(block, schema)
+        frame = _frame(block, schema)
         unreadable: list[tuple[int, Unreadable]] = []
         positions: Sequence[int] = range(number + 1, number + n_lines + 1)
         if frame is None or frame.height != n_lines:
@@ -85,6 +84,15 @@ def json_frames(path: Path, columns: Sequence[str]) -> Iterator[tuple[pl.DataFra
         number += n_lines
 
 
+def _ahead(items: Iterator[T]) -> Iterator[T]:
+    """`items`, the next of them being made in a thread while one is used: decompression leaves the other core alone."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item
+
+
 def line_blocks(path: Path, size: int = BLOCK) -> Iterator[tuple[bytes, bool]]:
     """Blocks of whole lines of about `size` bytes, without the newline at their end.
 
@@ -93,20 +101,26 @@ def line_blocks(path: Path, size: int = BLOCK) -> Iterator[tuple[bytes, bool]]:
     """
     held: list[bytes] = []
     n_held = 0
-    with open_stream(path) as stream:
-        while block := stream.read(size):
-            cut = block.rfind(b"\n")
-            if cut >= 0:
-                yield b"".join([*held, memoryview(block)[:cut]]), False
-                held, n_held = [], 0
-            held.append(block[cut + 1 :])
-            n_held += len(held[-1])
+    for chunk in chunks(path):
+        held.append(chunk)
+        n_held += len(chunk)
+        if n_held < size or (cut := chunk.rfind(b"\n")) < 0:
             if n_held > MAX_RECORD:
                 raise InputError(
                     f"{path}: a line is longer than {MAX_RECORD:,} bytes; is this one JSON value, not lines?"
                 )
-    if n_held:
-        yield b"".join(held), True
+            continue
+        held[-1] = chunk[:cut]
+        yield b"".join(held), False
+        held, n_held = [chunk[cut + 1 :]], len(chunk) - cut - 1
+    rest = b"".join(held)
+    # The last newline closes a line and begins none.
+    if rest:
+        block, newline, last = rest.rpartition(b"\n")
+        if newline:
+            yield block, False
+        if last:
+            yield last, True
 
 
 def json_array(path: Path) -> Iterator[Numbered]:
@@ -177,11 +191,14 @@ def _breaks_off(line: bytes) -> bool:
 
 
 def _frame(block: bytes, schema: dict[str, type[pl.String]]) -> pl.DataFrame | None:
-    """The lines of a block as a frame, or None where one of them is not a JSON object."""
+    """The lines of a block as a frame, or None where one of them is not a JSON object that polars reads as orjson does."""
     try:
-        return pl.read_ndjson(block, schema=schema)
+        frame = pl.read_ndjson(block, schema=schema)
     except pl.exceptions.ComputeError:
         return None
+    # Polars reads an escaped half of a surrogate pair as NUL.
+    has_nul = frame.select(pl.any_horizontal(pl.all().str.contains("\0", literal=True).any())).item()
+    return None if has_nul else frame
 
 
 def _not_an_object(value: object) -> Unreadable:

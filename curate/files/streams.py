@@ -49,18 +49,33 @@ def open_stream(path: Path) -> BinaryIO:
     read as one; zstd windows up to 2 GiB are accepted. Raises InputError where the file cannot be opened, and while
     reading where the compressed data is corrupt or ends early: `zstandard.stream_reader` would end in silence there.
     """
-    try:
-        handle = path.open("rb")
-        magic = handle.peek(6)[:6]
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be opened: {error.strerror or error}. Check the path and its permissions"
-        ) from error
-    found = _compression(magic)
+    handle, found = _open(path)
     if found is None:
         return handle
     name, new_decoder = found
     return io.BufferedReader(_Chunks(_decode(path, handle, name, new_decoder), handle), BUFFER)
+
+
+def chunks(path: Path) -> Iterator[bytes]:
+    """The decoded bytes in the pieces in which they come, for readers that would only copy a buffer. As `open_stream`."""
+    handle, found = _open(path)
+    with handle:
+        if found is None:
+            while piece := handle.read(BUFFER):
+                yield piece
+        else:
+            name, new_decoder = found
+            yield from _decode(path, handle, name, new_decoder)
+
+
+def _open(path: Path) -> tuple[io.BufferedReader, tuple[str, Callable[[], _Decoder]] | None]:
+    try:
+        handle = path.open("rb")
+        return handle, _compression(handle.peek(6)[:6])
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be opened: {error.strerror or error}. Check the path and its permissions"
+        ) from error
 
 
 def expand(path: Path, suffixes: Sequence[str] = ()) -> list[Path]:

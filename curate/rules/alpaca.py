@@ -37,13 +37,13 @@ PLACEHOLDER = (
     r"implementation (?:goes )?here|empty)[^\n]{0,60}\s*(?:pass|\.\.\.)?\s*(?:\}|\*/|-->)?\s*(?:```)?\s*$"
 )
 STUB = r"^\s*(?:```\w*\s*)?(?:def \w+\([^\n)]*\)(?:\s*->[^\n:]+)?|class \w+(?:\([^\n)]*\))?):\s*(?:#[^\n]*\s*)?(?:pass|\.\.\.)\s*(?:```)?\s*$"
-_PICTURE = r"(?:image|picture|photo(?:graph)?|drawing|painting|illustration|sketch|gif|meme|logo|poster|icon|wallpaper|cartoon|comic strip|caricature|doodle|infographic|video|animation|collage|portrait)"
+_PICTURE = r"(?:image|picture|photo(?:graph)?|drawing|painting|illustration|sketch|gif|meme|logo|poster|icon|wallpaper|cartoon|comic strip|caricature|doodle|infographic|video|animation|collage|portrait|(?:bar|pie|line|scatter) (?:graph|chart|plot)|histogram|flow ?chart)"
 WANTS_PICTURE = (
     rf"(?i)^\W*(?:(?:please|can you|could you|i want you to|i need you to) )*(?:generate|create|make|design|produce|show|find|take|paint|sketch|illustrate|edit|upload|draw)\b(?: (?:me|us))?(?: \w+){{0,4}}? {_PICTURE}s?\b"
     r"|^\W*(?:(?:please|can you|could you) )*(?:draw|sketch|paint|doodle|illustrate) (?:me |us )?(?:an? |the |some |two |three )"
 )
 # Work in words about a picture, or a picture made of text.
-PICTURE_IN_WORDS = r"(?i)\b(?:(?:character|biographical) sketch|photo album|caption|descri\w+|titles?|lists?|alt text|story|poem|code|html|css|svg|ascii|function|program|script|tweet|slogan|ideas?|concepts?|names?|instructions|steps|tutorial|conclusions?|comparisons?|parallels?|inferences?|distinctions?|plan|outline|diagram|chart|graph|table|tag ?line|word|words|metaphor|mental|vivid|essay|paragraph|sentences?|using only|text|characters|emojis?|prompt|markdown|python|java\w*|latex|matplotlib|game|site|page|ad|advert\w*|campaign|content|quiz|question|brand|explan\w+|review|link|url|source|website|attention|line|graphs|plot|proposal|brief|strateg\w+|summary|script|topics?|examples?|criteria|survey|playlist|channel|scenario|app|application|database)\b"
+PICTURE_IN_WORDS = r"(?i)\b(?:(?:character|biographical) sketch|photo album|caption|descri\w+|titles?|lists?|alt text|story|poem|code|html|css|svg|ascii|function|program|script|tweet|slogan|ideas?|concepts?|names?|instructions|steps|tutorial|conclusions?|comparisons?|parallels?|inferences?|distinctions?|plan|outline|table|tag ?line|word|words|metaphor|mental|vivid|essay|paragraph|sentences?|using only|text|characters|emojis?|prompt|markdown|python|java\w*|latex|matplotlib|game|site|page|ad|advert\w*|campaign|content|quiz|question|brand|explan\w+|review|link|url|source|website|attention|proposal|brief|strateg\w+|summary|script|topics?|examples?|criteria|survey|playlist|channel|scenario|app|application|database)\b"
 NOTHING = r"(?i)^\W*(?:n\s?/\s?a|none|null|nil|nan|undefined|not applicable|no (?:output|response|answer|input)|empty|noinput)\W*$|^[-–—_.·•*#?]+$"
 # "None" is an answer where the prompt offers it.
 WORD_OF_PROMPT = r"(?i)^(?:none|null|nil|nan|undefined|empty)$"
@@ -51,8 +51,8 @@ WORD_OF_PROMPT = r"(?i)^(?:none|null|nil|nan|undefined|empty)$"
 NO_INPUT = r"(?i)[<\[(]\s*no\s?input[^>\])\n]{0,30}[>\])]|(?m)^\s*no\s?input(?: (?:required|needed|necessary|provided|given))?\s*[.:]?\s*$"
 # --- 10 stray escapes ------------------------------------------------------------------------------------------------
 
-# `\n` before a small letter is LaTeX (\nabla) or a path; in quotation marks, or beside tags, it is code.
-ESCAPES = r"\\[nrt](?:\\[nrt]|[^a-z\\]|$)|\\u[0-9a-fA-F]{4}|&(?:amp|lt|gt|quot|apos|nbsp|#\d{2,5}|#x[0-9a-fA-F]{2,5});|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x{FFFD}]"
+# A character reference escaped twice is one, too; escaped once it reads as what it is. `\n` before a small letter is LaTeX (\nabla) or a path; in quotation marks, or beside tags, it is code.
+ESCAPES = r"\\[nrt](?:\\[nrt]|[^a-z\\]|$)|\\u[0-9a-fA-F]{4}|&amp;(?:amp|lt|gt|quot|nbsp|#\d{2,5});|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x{FFFD}]"
 CODE_BESIDE = r"""</?[a-zA-Z][^>\n]*>|[;{}]\s*(?:\n|$)|(?:print|printf|println|echo|split|join|replace|strip|write|puts|cout|f?open|re\.\w+|regex|grep|sed)\b|\\[nt](?:["'/]|\])|["'/\[]\\[nt]|\\(?:frac|sum|int|begin|sqrt|left|cdot)"""
 
 # --- the expressions -------------------------------------------------------------------------------------------------

@@ -23,7 +23,22 @@ EXPLICIT = (
         "gang bang",
     ),
     *("bukkake", "deepthroat", "hentai", " milf ", " milfs", "wet pussy", "hard cock", "huge cock", "suck my dick"),
-    *("jerk off", "jerking off", "jerked off", "pornhub", "xvideos", "xhamster", "[nsfw]", "(nsfw)"),
+    *(
+        "jerk off",
+        "jerking off",
+        "jerked off",
+        "pornhub",
+        "xvideos",
+        "xhamster",
+        "[nsfw]",
+        "(nsfw)",
+        "nsfw,",
+        "nsfw:",
+        "nsfw!",
+        "porn site",
+        "porn star",
+        "porn video",
+    ),
 )
 
 

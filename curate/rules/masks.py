@@ -7,7 +7,7 @@ by a space first, and what is left is counted.
 import polars as pl
 
 # An unclosed fence reaches to the end of the text.
-FENCE = r"(?s)```.*?(?:```|\z)|~~~.*?(?:~~~|\z)"
+FENCE = r"(?s)```.*?(?:```|\z)|(?m:^[ \t]*~~~).*?(?:(?m:^[ \t]*~~~)|\z)"
 INLINE_CODE = r"``[^\n]+?``|`[^`\n]+`"
 # `$x$` with no white space inside the dollars, so that "$5 and $10" stays prose.
 MATHS = r"\$\$[^$]+\$\$|\$[^$\s](?:[^$\n]*[^$\s])?\$|\\\(.*?\\\)|\\\[.*?\\\]"

@@ -23,7 +23,7 @@ Array = np.ndarray[Any, Any]
 
 
 def words(texts: pl.Series, *, ngrams: bool = True) -> pl.DataFrame:
-    """Columns `words` (UInt32), `word_length` (mean characters of a word outside Han, kana and Hangul; NaN without any),
+    """Columns `words` (UInt32), `word_length` (mean characters of a word outside Han, kana and Hangul; null without any),
     `alpha_words` (share of words with a letter), `top_ngrams`, `duplicate_ngrams` (shares in [0, 1], see
     curate.rules.repetition; 0 with `ngrams=False`), Float64. Row by row; a null text has no words.
     """
@@ -35,7 +35,7 @@ def words(texts: pl.Series, *, ngrams: bool = True) -> pl.DataFrame:
     longest = int(np.diff(offsets).max(initial=0)) + 1
     _scan(data, offsets, _classes(), longest, ngrams, out)
     frame = pl.DataFrame(dict(zip(COLUMNS, out, strict=True)))
-    return frame.with_columns(pl.col("words").cast(pl.UInt32))
+    return frame.with_columns(pl.col("words").cast(pl.UInt32), pl.col("word_length", "alpha_words").fill_nan(None))
 
 
 @cache
@@ -59,7 +59,7 @@ def _classes() -> Array:
 
 
 @njit(cache=True, nogil=True)
-def _decode(data: Array, i: int) -> tuple[int, int]:
+def _decode(data: Array, i: int) -> tuple[Any, int]:
     """The code point at byte `i` of valid UTF-8 and the number of its bytes."""
     b = np.int64(data[i])
     if b < 0x80:

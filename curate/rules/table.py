@@ -53,7 +53,7 @@ TABLE = (
     Rule("no_input_marker", "no_input_marker", "never", True, 'A marker such as "<noinput>" or "No input required" is left after cleaning.', CLEANED),
     Rule("wrong_arithmetic", "wrong_arithmetic", "never", True, "The prompt is nothing but a sum, and no number of the answer is its value.", CLEANED),
     Rule("unclear_prompt", "unclear_prompt", "never", True, "The prompt that opens a conversation has no letters or a single word, and is no sum.", CLEANED),
-    Rule("stray_escapes", "stray_escapes", "never", True, 'Escapes such as "\\n", HTML entities or control characters are left after cleaning, outside of code and quotations.', CLEANED),
+    Rule("stray_escapes", "stray_escapes", "never", True, 'Escapes such as "\\n", character references escaped twice or control characters are left after cleaning, outside of code and quotations.', CLEANED),
     Rule("deleted", "deleted", "never", True, 'The source marks the post as deleted or removed, or its text is "[deleted]" or "[removed]".', "Pushshift's Reddit dumps"),
     Rule("bot", "bot", "never", True, "The source marks the author as a bot.", "Pushshift's Reddit dumps"),
     Rule("over_18", "over_18", "never", True, "The source marks the post as adult content.", "Pushshift's Reddit dumps"),
@@ -61,13 +61,13 @@ TABLE = (
     Rule("nsfw", "nsfw", "at most", 0, 'Prompt and answer have more words of pornography, or marks such as "[NSFW]", than this.', OURS),
     Rule("duplicate_lines", "duplicate_lines", "at most", 0.5, "A larger share of the answer's lines than this occurred before in it (from 5 lines of 12 characters on; no code, no tables); songs repeat four lines in ten.", f"{GOPHER}: 0.3 for web pages"),
     Rule("duplicate_paragraphs", "duplicate_paragraphs", "at most", 0.5, "A larger share of the answer's paragraphs than this occurred before in it (from 4 paragraphs on).", f"{GOPHER}: 0.3 for web pages"),
-    Rule("top_ngrams", "top_ngrams", "at most", 0.5, "The most frequent phrase of 2, 3 or 4 words takes a larger share of the characters than this (from 50 words on).", f"{GOPHER}: 0.20, 0.18 and 0.16 for web pages"),
+    Rule("top_ngrams", "top_ngrams", "at most", 0.35, "The most frequent phrase of 2, 3 or 4 words takes a larger share of the characters than this (from 50 words on).", f"{GOPHER}: 0.20, 0.18 and 0.16 for web pages"),
     Rule("duplicate_ngrams", "duplicate_ngrams", "at most", 0.6, "A larger share of the characters than this stands in phrases of 5 words that occur more than once (from 50 words on).", f"{GOPHER}: 0.15 for web pages; longer phrases cover less, so 5 words decide"),
-    Rule("symbol_ratio", "symbol_ratio", "at most", 0.2, "There are more hash signs and ellipses for each word than this (headings apart; from 50 words on).", f"{GOPHER}: 0.1 for web pages"),
-    Rule("word_length", "word_length", "within", (1.5, 12.0), "The mean length of a word is outside these limits (Han, kana and Hangul apart; from 50 words on).", f"{GOPHER}: 3 to 10 for web pages"),
-    Rule("alpha_words", "alpha_words", "at least", 0.1, "A smaller share of words than this has a letter (from 50 words on).", f"{GOPHER}: 0.8 for web pages"),
-    Rule("bullet_lines", "bullet_lines", "at most", None, "A larger share of lines than this begins with a bullet (from 5 lines on); off by default, since a list is a good answer to many prompts.", f"{GOPHER}: 0.9 for web pages"),
-    Rule("ellipsis_lines", "ellipsis_lines", "at most", 0.3, "A larger share of lines than this ends with an ellipsis (from 5 lines on).", GOPHER),
+    Rule("symbol_ratio", "symbol_ratio", "at most", 0.2, "There are more ellipses and loose hash signs for each word than this (headings and hashtags apart; from 20 words and symbols on).", f"{GOPHER}: 0.1 for web pages"),
+    Rule("word_length", "word_length", "within", (1.5, 12.0), "The mean length of a word is outside these limits (Han, kana and Hangul apart; from 100 letters on).", f"{GOPHER}: 3 to 10 for web pages"),
+    Rule("alpha_words", "alpha_words", "at least", 0.1, "A smaller share of words than this has a letter (from 20 words on).", f"{GOPHER}: 0.8 for web pages"),
+    Rule("bullet_lines", "bullet_lines", "at most", None, "A larger share of lines than this begins with a bullet (from 4 lines on); off by default, since a list is a good answer to many prompts.", f"{GOPHER}: 0.9 for web pages"),
+    Rule("ellipsis_lines", "ellipsis_lines", "at most", 0.3, "A larger share of lines than this ends with an ellipsis (from 4 lines on).", GOPHER),
 )  # fmt: skip
 
 BY_NAME = {rule.name: rule for rule in TABLE}

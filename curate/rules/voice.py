@@ -6,6 +6,8 @@ it ("as the other answer says"), and should not learn to refuse. Counts are take
 
 import polars as pl
 
+from curate.rules import masks
+
 # --- the first person ------------------------------------------------------------------------------------------------
 
 # Capital I that is no pronoun. Titles stand before it ("Part I"), so do names of rulers; numerals and formulas beside it.
@@ -25,7 +27,7 @@ _RULERS = (
 NOT_I = (
     rf"(?:{_BEFORE_NUMERAL}|{_RULERS})[ -]I\b",
     r"(?:King|Queen|Pope|Emperor|Empress|Tsar|Czar|Kaiser|Sultan|Prince|Pharaoh|Shah) [A-Z][a-z]+ I\b",
-    r"[Tt]ype[ -]I (?:error|supercond|supernov|diabet|collagen|civili|interferon)|(?:identity|inertia|[Cc]lass|[Pp]ronoun|vowels?|letters?|capital) I\b",
+    r"[Tt]ype[ -]I (?:error|supercond|supernov|diabet|collagen|civili|interferon)|(?:part|type|class|phase|stage|book|volume|act|level|war|category|group) I(?:[.,;:!?)]|$)|(?:identity|inertia|[Cc]lass|[Pp]ronoun|vowels?|letters?|capital) I\b",
     r"I[/(]|[%/_-]I\b|\(I\)|I_|I[-–—](?:[IVXivx]+\b|[0-9]|[Bb]eam|[Ff]rame)",
     r"\bI(?:, ?II\b| (?:and|or|&|to|through|vs\.?) (?:II|III|IV|V)\b| chord)",
     r"\bI(?: ?[=<>+*^≈≡∝·×]|[₀-₉⁺⁻⁰-⁹²³])|[=<>+^≈×·] ?I\b",
@@ -61,7 +63,7 @@ REFERENCES = (
     r"[Tt]his (?:question|thread|forum|subreddit)\b|[Tt]his (?:Q&A|answer|post) |[Ll]inked question|[Oo]riginal (?:question|poster)",
     r"(?i:possible duplicate|duplicate of (?:this|another|the) (?:question|post))|(?:to|been) close(?:d)? (?:this|the|as|your) (?:question|post|dup|off)",
     r"(?:[Uu]p|[Dd]own)-?vot(?:e|ed|es|ing)\b",
-    r"(?i:stack ?(?:exchange|overflow))",
+    r"[Ss]tack ?[Ee]xchange|Stack ?Overflow|stackoverflow",
     r"(?i:math ?overflow|ask ?ubuntu|serverfault|superuser\.com)",
     r"다른 답변|위의? 답변|윗분|채택된 답변|댓글에",
     # OP is the original poster, an op an operation.
@@ -87,18 +89,13 @@ MIN_TITLE_WORDS = 4
 
 _CANNOT = r"(?:can(?:not|['’]?t| not)|am (?:not able|unable) to|am not capable of|(?:will not|won['’]t) be able to|do(?: not|n['’]t) have (?:the (?:ability|capability|capacity)|access|any (?:personal|information about)))"
 # Said anywhere, in the author's own voice.
+# A machine that speaks of itself; "trained as a language model" speaks of another.
 AS_AN_AI = (
-    "(?i:"
-    + "|".join(
-        (
-            r"as an? (?:large |helpful )?(?:AI|artificial intelligence|language model|LLM)(?: language)?(?: (?:model|assistant|chatbot|system))?(?:,| (?:I|and|without|trained|created|developed|designed)(?-u:\b))",
-            r"I(?:['’]m| am) (?:just |only |simply |merely )?an? (?:AI|artificial intelligence|(?:large )?language model|LLM)(?-u:\b)",
-            r"(?:violates?|against) (?:OpenAI|my (?:programming|guidelines|(?:use|content)[- ](?:case )?polic))|OpenAI['’]?s? (?:use[- ]case|content|usage) polic",
-            r"my (?:knowledge cut-?off|training data (?:only|goes|includes|was))",
-            r"(?:AI 언어 ?모델|인공지능 (?:언어 ?)?모델)(?:로서|이기 때문|이므로|입니다)",
-        )
-    )
-    + ")"
+    r"(?:As|, as|but as|sorry as) an? (?:large |helpful )?(?:AI|A\.I\.|artificial intelligence|language model|LLM)(?:[- ]\w+){0,3},? (?:I\b|my\b|it(?:['’]s| is) (?:not|against)|there (?:is|are) no)"
+    r"|\bI(?:['’]m| am) (?:just |only |simply |merely )?an? (?:AI\b|artificial intelligence|(?:large )?language model|LLM\b)"
+    r"|(?:violates?|against) (?:OpenAI|my (?:programming|guidelines|(?:use|content)[- ](?:case )?polic))|OpenAI['’]?s? (?:use[- ]case|content|usage) polic"
+    r"|[Mm]y (?:knowledge cut-?off|training data (?:only|goes|includes|was))"
+    r"|(?:AI 언어 ?모델|인공지능 (?:언어 ?)?모델)(?:로서|이기 때문|이므로|입니다)"
 )
 # Said in the first sentences, with a verb of helping: "I cannot stress enough" is advice.
 OPENING_CHARS = 240
@@ -110,7 +107,7 @@ DECLINES = (
 )
 
 # Columns over `voice`, `title`, `tags`, `response`. A title is judged only where the source has one.
-_TITLE = pl.col("title")
+_TITLE = pl.col("title").str.replace_all(masks.DOUBLE_QUOTES, "x")
 _ALL_TAGS = pl.col("tags").list.join("-").str.split("-")
 _TITLE_WORDS = _TITLE.str.to_lowercase().str.extract_all(r"[\p{L}\p{N}+#]+")
 

@@ -17,10 +17,10 @@ class Source(Protocol):
     def RULES(self) -> dict[str, str]:  # noqa: N802 - a module's constant
         """Why a record of this source is not an example, by rule."""
 
-    def units(self, settings: Any) -> list[tuple[Path, ...]]:
+    def units(self, settings: Any) -> list[tuple[Path, ...]]:  # noqa: ANN401 - as above
         """Independent pieces of work, in a stable order: files that must be read together."""
 
-    def load(self, name: str, unit: tuple[Path, ...], settings: Any, scratch: Path) -> Iterator[Batch]:
+    def load(self, name: str, unit: tuple[Path, ...], settings: Any, scratch: Path) -> Iterator[Batch]:  # noqa: ANN401 - as above
         """Every record of the unit, once: as an example or as a reject."""
 
     def sniff(self, path: Path) -> Sniff | None:

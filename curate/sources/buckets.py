@@ -9,13 +9,13 @@ import polars as pl
 
 
 class Buckets:
-    """Frames of one schema, split over `n` buckets by an Int64 column modulo `n`.
+    """Frames of one schema, split over `n` buckets by a whole number modulo `n`.
 
     One bucket stays in memory; more are Arrow stream files in `folder`, one each, compressed with LZ4. Rows keep their
     order. Use `opened`.
     """
 
-    def __init__(self, folder: Path, schema: pl.Schema, by: str, n: int) -> None:
+    def __init__(self, folder: Path, schema: pl.Schema, by: pl.Expr, n: int) -> None:
         self._schema, self._by, self._n = schema, by, n
         self._folder = folder
         self._held: list[pl.DataFrame] = []
@@ -29,7 +29,7 @@ class Buckets:
             self._held.append(frame)
             return
         self._writers = self._writers or self._start()
-        bucketed = frame.with_columns(bucket=pl.col(self._by) % self._n)
+        bucketed = frame.with_columns(bucket=self._by % self._n)
         for (bucket,), part in bucketed.partition_by("bucket", as_dict=True, include_key=False).items():
             for batch in part.to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches():
                 self._writers[bucket].write_batch(batch)
@@ -73,7 +73,7 @@ class Buckets:
 
 
 @contextmanager
-def opened(folder: Path, schema: pl.Schema, by: str, n: int) -> Iterator[Buckets]:
+def opened(folder: Path, schema: pl.Schema, by: pl.Expr, n: int) -> Iterator[Buckets]:
     """Buckets whose files are gone when the context ends."""
     buckets = Buckets(folder, schema, by, n)
     try:

@@ -125,8 +125,8 @@ def load(name: str, unit: tuple[Path, ...], settings: Settings, scratch: Path) -
     choice = Choice(settings.answers == "all", settings.prompt_from, settings.seed)
     n_buckets = min(MAX_BUCKETS, -(-_n_bytes(path) // BUCKET_BYTES)) or 1
     with (
-        buckets.opened(scratch / "questions", QUESTION, "question", n_buckets) as questions,
-        buckets.opened(scratch / "answers", ANSWER, "question", n_buckets) as answers,
+        buckets.opened(scratch / "questions", QUESTION, pl.col("question"), n_buckets) as questions,
+        buckets.opened(scratch / "answers", ANSWER, pl.col("question"), n_buckets) as answers,
     ):
         with _opened(path) as stream:
             for frame in posts_xml.read_rows(stream, str(path), (*INTEGERS, *TEXTS)):

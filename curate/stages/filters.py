@@ -44,7 +44,7 @@ def _limit(name: str) -> Any:  # noqa: ANN401 - pydantic's own signature for Fie
     return Field(rule.default, description=rule.sentence, ge=0 if numeric else None)
 
 
-class Limits(Strict):
+class Defaults(Strict):
     """The limit of each rule; None switches the rule off."""
 
     min_chars: int | None = _limit("min_chars")
@@ -88,7 +88,7 @@ class Limits(Strict):
     ellipsis_lines: float | None = _limit("ellipsis_lines")
 
 
-class Profile(Limits):
+class Limits(Defaults):
     """Limits of one source: what is not given here is as for all sources; an explicit null switches a rule off."""
 
     # pydantic's own record of the fields given does not survive a copy in which every field is replaced.
@@ -103,17 +103,17 @@ class Profile(Limits):
         return {name: getattr(self, name) for name in type(self).model_fields if name in self._given}
 
 
-class Settings(Limits):
+class Settings(Defaults):
     """Limits for all sources, and changes to them for single sources."""
 
     tokenizer: Path | None = Field(
         None,
         description="a tokenizer.json, or a folder with one, that counts tokens; null: all-MiniLM-L6-v2's WordPiece",
     )
-    profiles: dict[str, Profile] = Field({}, description="limits of single sources, by the source's name in the recipe")
+    profiles: dict[str, Limits] = Field({}, description="limits of single sources, by the source's name in the recipe")
 
     @field_serializer("profiles")
-    def _only_what_is_given(self, profiles: dict[str, Profile]) -> dict[str, dict[str, Any]]:
+    def _only_what_is_given(self, profiles: dict[str, Limits]) -> dict[str, dict[str, Any]]:
         # Written out in full, a profile would read as one that sets every limit.
         return {
             source: profile.model_dump(mode="json", include=set(profile.given()))

@@ -10,8 +10,7 @@ Threads are brought together by splitting the posts by submission id into files 
 one after the other, so memory is bounded by one part, not by the dump.
 """
 
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -21,9 +20,9 @@ from pydantic import Field
 
 from curate.config import Strict
 from curate.errors import InputError
-from curate.files import Sniff, Unreadable, expand, json_frames, json_lines, open_stream, plain_name
+from curate.files import COMPRESSIONS, Sniff, Unreadable, expand, json_frames, json_lines, open_stream, plain_name
 from curate.record import Batch, examples, rejects
-from curate.sources.reddit.buckets import Partition, n_parts
+from curate.sources import buckets
 from curate.sources.reddit.posts import COMMENT_FIELDS, SUBMISSION_FIELDS, comments, submissions
 from curate.sources.reddit.threads import pair
 
@@ -31,6 +30,14 @@ Kind = Literal["comments", "submissions"]
 FIELDS: dict[Kind, tuple[str, ...]] = {"comments": COMMENT_FIELDS, "submissions": SUBMISSION_FIELDS}
 
 BATCH_ROWS = 20_000
+# Text in one part; joining takes several times as much memory.
+PART_BYTES = 2**25
+# Compressed, Reddit's JSON is about a tenth of its size, and the fields that are read make up about half of it.
+EXPANSION = dict.fromkeys(COMPRESSIONS, 6)
+# Every part is two open files while the dumps are read. A month of all Reddit (20 GB) fills larger parts.
+MAX_PARTS = 256
+# Posts of one thread stay together. Ids are counted up in base 36, so the remainder spreads them evenly.
+THREAD = pl.col("link").str.to_integer(base=36, strict=False).fill_null(0)
 SNIFFED = 1_000
 # Months are `RC_2011-03` without a suffix once the compression is taken away; the rest is somebody's own export.
 PREFIXES: dict[str, Kind] = {"rc_": "comments", "rs_": "submissions"}
@@ -94,17 +101,27 @@ def load(name: str, unit: tuple[Path, ...], settings: Settings, scratch: Path) -
     """
     kinds = {file: _kind(file) for file in unit}
     replies = settings.replies if settings.replies is not None else "submissions" not in kinds.values()
-    with closing(Partition(scratch, n_parts(unit))) as threads:
+    n = n_parts(unit)
+    with (
+        buckets.opened(scratch / "comments", _nothing("comments", settings).schema, THREAD, n) as said,
+        buckets.opened(scratch / "submissions", _nothing("submissions", settings).schema, THREAD, n) as asked,
+    ):
+        sides = {"comments": said, "submissions": asked}
         for number, file in enumerate(unit):
             for posts, rejected in _read(file, number, kinds[file], settings):
-                threads.add(kinds[file], posts)
+                sides[kinds[file]].add(posts)
                 if rejected.height:
                     yield Batch(examples(name, []), rejects(name, rejected.iter_rows(named=True)))
-        for part in threads.parts():
-            said, asked = (part.get(kind, _nothing(kind, settings)) for kind in ("comments", "submissions"))
-            batch = pair(name, said, asked, replies=replies)
+        for part in range(n):
+            batch = pair(name, said.take(part), asked.take(part), replies=replies)
             for start in range(0, max(batch.examples.height, batch.rejects.height), BATCH_ROWS):
                 yield Batch(batch.examples.slice(start, BATCH_ROWS), batch.rejects.slice(start, BATCH_ROWS))
+
+
+def n_parts(files: Sequence[Path]) -> int:
+    """How many parts keep each of them within PART_BYTES of memory, by the size of the files."""
+    expected = sum(file.stat().st_size * EXPANSION.get(file.suffix.lower(), 1) for file in files)
+    return min(MAX_PARTS, 1 + expected // PART_BYTES)
 
 
 def sniff(path: Path) -> Sniff | None:

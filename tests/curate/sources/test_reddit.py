@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from curate.errors import InputError
 from curate.record import EXAMPLE, REJECT, example_id
 from curate.sources import reddit
-from curate.sources.reddit import buckets
 
 QUESTION = {
     "id": "q1", "title": "[WP] A dragon opens a bakery.", "selftext": "Make it warm.", "subreddit": "WritingPrompts",
@@ -274,7 +273,6 @@ def test_neither_the_order_of_lines_nor_the_number_of_parts_changes_the_result(
     with pytest.MonkeyPatch.context() as patch:
         expected = outcome(tmp_path_factory.mktemp("ordered"), COMMENTS, QUESTIONS)
         patch.setattr(reddit, "n_parts", lambda _: how_many)
-        patch.setattr(buckets, "PART_BYTES", 0)
         assert outcome(tmp_path_factory.mktemp("shuffled"), comments, questions) == expected
     answered = {"q1", "q2"}
     n_submissions_used = sum(question["id"] in answered for question in QUESTIONS)
