@@ -176,7 +176,7 @@ def sources(files: tuple[Path, ...], as_json: bool) -> None:
             covered = f"{row['covered']:,} of {row['rows']:,} records fit" if row["rows"] else "no records"
             click.echo(f"{row['file']}\n  {row['kind']}, {row['form']}: {covered}. {row['detail']}".rstrip())
     if any("error" in row for row in found):
-        sys.exit(InputError.exit_code)
+        click.get_current_context().exit(InputError.exit_code)
 
 
 def _print_json(value: Any) -> None:  # noqa: ANN401 - whatever a command answers
@@ -291,7 +291,8 @@ class _Bar:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code."""
     try:
-        cli.main(args=arguments, prog_name="python -m curate", standalone_mode=False)
+        # Help, --version and `exit` come back as a code; commands return nothing.
+        return cli.main(args=arguments, prog_name="python -m curate", standalone_mode=False) or 0
     except click.exceptions.Abort:
         click.secho("\ninterrupted; what was finished is saved: run the same command to go on", err=True)
         return 130
@@ -304,7 +305,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CurateError as error:
         click.secho(str(error), err=True, fg="red")
         return error.exit_code
-    return 0
 
 
 if __name__ == "__main__":

@@ -176,16 +176,20 @@ def _tags(member: Any) -> tuple[Any, ...]:  # noqa: ANN401 - an annotation can b
 
 def _absolute(value: Any, loc: Loc, folder: Path, places: Sequence[Loc]) -> Any:  # noqa: ANN401 - walks settings of any type
     """`value` with every relative path made absolute: from the current folder where an override gave it, else `folder`."""
-    if isinstance(value, Path):
+    if isinstance(value, Path) and not value.is_absolute():
         base = Path.cwd() if any(loc[: len(place)] == place for place in places) else folder
         return base / value.expanduser()
     if isinstance(value, BaseModel):
-        changed = {
+        found = {
             name: _absolute(getattr(value, name), (*loc, name), folder, places) for name in type(value).model_fields
         }
-        return value.model_copy(update=changed)
+        # Only what really changed: a copied field counts as one that was given.
+        changed = {name: item for name, item in found.items() if item is not getattr(value, name)}
+        return value.model_copy(update=changed) if changed else value
     if isinstance(value, dict):
-        return {key: _absolute(item, (*loc, str(key)), folder, places) for key, item in value.items()}
+        items = {key: _absolute(item, (*loc, str(key)), folder, places) for key, item in value.items()}
+        return items if any(items[key] is not value[key] for key in value) else value
     if isinstance(value, tuple):
-        return tuple(_absolute(item, (*loc, i), folder, places) for i, item in enumerate(value))
+        members = tuple(_absolute(item, (*loc, i), folder, places) for i, item in enumerate(value))
+        return members if any(new is not old for new, old in zip(members, value, strict=True)) else value
     return value

@@ -83,7 +83,7 @@ def _json_lines(frames: Iterable[pl.DataFrame]) -> Callable[[BinaryIO], None]:
 def trusted(recipe: Recipe) -> dict[str, Any] | None:
     """What share of the recipe's trusted set each rule would drop (curation notes: the false-drop check), or None.
 
-    `rules`: rows `rule`, `dropped`, `share`; `any`: the share that at least one rule drops; `examples`: how many there are.
+    `examples`: how many there are; `rules`: rows `rule`, `dropped`, `share`; the last rule, `any`, is all of them together.
     """
     settings = recipe.trusted
     if settings is None:

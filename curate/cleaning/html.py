@@ -36,9 +36,7 @@ INLINE = frozenset({"img", "br", "br/", *UNMARKED, *MARKS})
 LEAVES = frozenset({"p", *MARKS} - {"tt", "samp"})  # often hold only text
 LEAF_ENDS = {name: f"/{name}>" for name in LEAVES}
 # What is never shown, or is a program.
-DROPPED = (
-    "script,style,template,iframe,object,embed,svg,canvas,audio,video,map,noscript,noembed,noframes,title,textarea,select"
-)
+DROPPED = "script,style,template,iframe,object,embed,svg,canvas,audio,video,map,noscript,noembed,noframes,title,textarea,select"
 
 # A tag as a browser reads it; never backtracks, so an unclosed quote or comment costs one pass to the end.
 TAG = re.compile(
@@ -107,7 +105,9 @@ def render(html: str, *, trusted: bool, links: bool = False, images: bool = Fals
                     return None
             elif not trusted and not _usual(name, attributes, stack):
                 return None
-            elif text and name in LEAVES and pieces[at].startswith(LEAF_ENDS[name]) and _leaf(writer, name, text, stack):
+            elif (
+                text and name in LEAVES and pieces[at].startswith(LEAF_ENDS[name]) and _leaf(writer, name, text, stack)
+            ):
                 text = pieces[at][len(name) + 2 :]
                 at += 1
             else:

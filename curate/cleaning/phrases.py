@@ -44,10 +44,14 @@ _SUCCESS = (
 )
 _SPELLING = r"(?:fix(?:ed|ing)?|correct(?:ed|ing)?|some|minor|a|my|the|for|[ \t,&/]|and)*\b(?:typos?|spelling|grammar|formatting|punctuation|wording)\b[^\n]{0,40}"
 _EDIT = r"[ \t]*[*_~(\[]{0,4}(?i:edit|eta|update)(?:[ \t]*#?\d{1,2})?[*_)\]]{0,3}[ \t]*[:;,.!\-–—][*_]{0,3}"
-THANKS_EDIT = rf"(?:(?:\n|\A){_EDIT}[ \t]*(?:(?i:[^\n]{{0,300}}?\b(?:{_SUCCESS})[^\n]{{0,300}})|(?i:{_SPELLING}))\s*)+\z"
+THANKS_EDIT = (
+    rf"(?:(?:\n|\A){_EDIT}[ \t]*(?:(?i:[^\n]{{0,300}}?\b(?:{_SUCCESS})[^\n]{{0,300}})|(?i:{_SPELLING}))\s*)+\z"
+)
 
 # A name after dashes below a full stop; after a quotation it names the one quoted, and stays.
-SIGNATURE = r"((?:\A|\n)[^>\n][^\n]*[\w.!?)][ \t]*\n)\s*(?:-{2,3}|—|–|~)[ \t]?[A-Z][\w.-]{1,20}(?:[ \t][A-Z][\w.-]{0,20})?\s*\z"
+SIGNATURE = (
+    r"((?:\A|\n)[^>\n][^\n]*[\w.!?)][ \t]*\n)\s*(?:-{2,3}|—|–|~)[ \t]?[A-Z][\w.-]{1,20}(?:[ \t][A-Z][\w.-]{0,20})?\s*\z"
+)
 SENT_FROM = r"\n\s*(?:[-—*_^(]*[ \t]*)(?i:sent|posted|typed) (?:from|on|via|using) (?:my |the )?[^\n]{2,60}\s*\z"
 
 # Kinds 7 and 10 of AlpacaDataCleaned: https://github.com/gururise/AlpacaDataCleaned
@@ -62,7 +66,7 @@ NO_INPUT = (
 ANSWER_LABEL = r"\A\s*(?:#+[ \t]*)?(?:Output|Response)[ \t]*:\s*(\S)"
 
 # Escapes are repaired only in text that is surely neither code nor TeX nor about escapes.
-_TECHNICAL = r"[`{}=;$<>]|\\\\|\\\(|\bprint|(?i:regex|regular expression|escape|newline|new line|unicode|back ?slash|latex|json|code|string)|[A-Za-z]:\\"
+_TECHNICAL = r"[`{}=;$<>]|\\\\|\\\(|\bprint|(?i:regex|regular expression|escape|newline|new line|unicode|back ?slash|latex|json|code|string)|\b[A-Za-z]:\\"
 _ESCAPED_LINE = r"\\n(?:[^a-z]|\z)"
 _ESCAPED_QUOTES = r'\\"[^"\\\n]*\\"'
 _ESCAPED_CHARACTER = r"\\u[0-9a-fA-F]{4}"

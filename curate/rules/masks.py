@@ -60,9 +60,8 @@ def opening(texts: pl.DataFrame) -> pl.Series:
     start = start.with_columns(text=where(start, text.str.contains(SOME_CODE), plain, otherwise=text))
     joined = pl.when(text.str.len_chars() < SHORT_CHARS).then(pl.col("prompt") + "\n\n" + text).otherwise(text)
     start = start.select(text=joined)
-    return start.select(pl.when(text.str.slice(0, SHORT_CHARS).str.contains(ENOUGH)).then(text).otherwise(pl.lit("")))[
-        "text"
-    ]
+    enough = text.str.slice(0, SHORT_CHARS).str.contains(ENOUGH)
+    return start.select(text=pl.when(enough).then(text).otherwise(pl.lit(""))).to_series()
 
 
 def where(frame: pl.DataFrame, few: pl.Expr, measured: pl.Expr, otherwise: pl.Expr) -> pl.Series:

@@ -37,6 +37,7 @@ TABLE = (
     Rule("max_tokens", "response_tokens", "at most", None, "The answer has more tokens than this: a tuned model would see it cut off.", OURS),
     Rule("min_prompt_chars", "prompt_chars", "at least", None, "The prompt has fewer characters than this.", OURS),
     Rule("max_prompt_chars", "prompt_chars", "at most", None, "The prompt has more characters than this.", OURS),
+    Rule("max_context_chars", "context_chars", "at most", None, "The prompt is a question's title, and the body that it leaves out is longer than this.", f"{LIMA}: questions that need no body"),
     Rule("min_score", "score", "at least", None, "The answer's votes are fewer than this; rows without votes pass.", f"{LIMA}: 10 for Stack Exchange"),
     Rule("self_contained_title", "self_contained_title", "always", None, 'The title cannot be understood without its page: it points at something outside ("this", "the following", "my"), has fewer than four words, is only tags, or is marked closed; rows without a title pass.', LIMA),
     Rule("first_person", "first_person", "at most", None, 'The answer has more first-person words (I, me, my, 나는, 제가 …) than this, outside of quotations, code, dialogue, numerals such as "Part I" and terms such as "I/O".', LIMA),

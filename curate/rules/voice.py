@@ -82,7 +82,7 @@ NOT_A_REFERENCE = (
 # --- titles ----------------------------------------------------------------------------------------------------------
 
 # Words that point at something outside the title; "mine" and "my" at the asker's own case.
-DEICTIC = r"(?i)\b(?:this|these|following|above|below|aforementioned|attached|my|mine|our|here)\b|\bI['’]?m\b|\[(?:closed|duplicate|on hold|migrated|solved|locked)\]|^(?:please )?(?:help|question|problem|need help)[.!?]*$"
+DEICTIC = r"(?i)\b(?:this|these|following|above|below|aforementioned|attached|my|mine|here)\b|\bI['’]?m\b|\[(?:closed|duplicate|on hold|migrated|solved|locked)\]|^(?:please )?(?:help|question|problem|need help)[.!?]*$"
 MIN_TITLE_WORDS = 4
 
 # --- refusals --------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from pydantic import Field, PrivateAttr, field_serializer
+from pydantic import Field, field_serializer
 
 from curate.config import Strict
 from curate.errors import ConfigError
@@ -20,7 +20,7 @@ from curate.text import conversation
 RULES = {rule.name: f"{rule.sentence} ({rule.source})" for rule in TABLE}
 
 # Columns of the EXAMPLE frame that rules compare as they are; all other columns of the table are measured here.
-GIVEN = ("score",)
+GIVEN = ("score", "context_chars")
 _DTYPES = {
     **dict.fromkeys(("response_chars", "response_words", "response_tokens", "prompt_chars"), pl.UInt32),
     **dict.fromkeys(("first_person", "refers_to_others", "nsfw"), pl.UInt32),
@@ -55,6 +55,7 @@ class Defaults(Strict):
     max_tokens: int | None = _limit("max_tokens")
     min_prompt_chars: int | None = _limit("min_prompt_chars")
     max_prompt_chars: int | None = _limit("max_prompt_chars")
+    max_context_chars: int | None = _limit("max_context_chars")
     min_score: int | None = _limit("min_score")
     self_contained_title: bool | None = _limit("self_contained_title")
     first_person: int | None = _limit("first_person")
@@ -91,16 +92,9 @@ class Defaults(Strict):
 class Limits(Defaults):
     """Limits of one source: what is not given here is as for all sources; an explicit null switches a rule off."""
 
-    # pydantic's own record of the fields given does not survive a copy in which every field is replaced.
-    _given: frozenset[str] = PrivateAttr(frozenset())
-
-    def model_post_init(self, _: object) -> None:
-        """Remember what was given, before anything copies this profile."""
-        self._given = frozenset(self.model_fields_set)
-
     def given(self) -> dict[str, Any]:
         """The limits that this profile sets, null included."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name in self._given}
+        return {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
 
 
 class Settings(Defaults):
