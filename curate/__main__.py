@@ -187,7 +187,7 @@ def _show_plan(settings: Any, run: Path, limit: int | None, as_json: bool) -> No
     from curate.build import plan
 
     work, steps = plan(settings, run, limit)
-    files = [
+    files: list[dict[str, Any]] = [
         {"source": task.source, "file": str(file), "bytes": file.stat().st_size} for task in work for file in task.files
     ]
     stages = [{"stage": step.folder.name, "will": "be reused" if step.done else "run"} for step in steps]

@@ -159,7 +159,7 @@ def read_corpus(run: Path, folder: StageFolder, needs: tuple[str, ...]) -> pl.Da
 
 
 def _columns(folder: StageFolder) -> list[str]:
-    return pl.read_parquet_schema(folder.parts[0]).names() if folder.parts else []
+    return list(pl.read_parquet_schema(folder.parts[0])) if folder.parts else []
 
 
 def _check(folder: StageFolder, corpus: pl.DataFrame, verdicts: pl.DataFrame) -> None:

@@ -20,15 +20,15 @@ def to_messages(example: dict[str, Any]) -> list[Message]:
     """
     system = [{"role": "system", "content": example["system"]}] if example.get("system") else []
     turns = [{"role": turn["role"], "content": turn["content"]} for turn in example.get("history") or []]
-    last = [{"role": "user", "content": example["prompt"]}, {"role": "assistant", "content": example["response"]}]
-    return [*system, *turns, *last]
+    prompt = {"role": example.get("prompt_role") or "user", "content": example["prompt"]}
+    return [*system, *turns, prompt, {"role": "assistant", "content": example["response"]}]
 
 
 def from_messages(messages: list[Message]) -> dict[str, Any]:
-    """The `system`, `history`, `prompt` and `response` of a conversation.
+    """The `system`, `history`, `prompt`, `prompt_role` and `response` of a conversation.
 
     Leading system messages are joined; the last assistant turn is the response, the user or tool turn before it the
-    prompt; turns after the last answer are not part of an example. Raises InputError where a role is unknown, a
+    prompt (`prompt_role` is then `tool`, else None); turns after the last answer are not part of an example. Raises InputError where a role is unknown, a
     content is not text, or there is no user turn followed by an answer.
     """
     for number, message in enumerate(messages, start=1):
@@ -48,6 +48,7 @@ def from_messages(messages: list[Message]) -> dict[str, Any]:
         "system": system,
         "history": history,
         "prompt": turns[last - 1]["content"],
+        "prompt_role": "tool" if turns[last - 1]["role"] == "tool" else None,
         "response": turns[last]["content"],
     }
 
@@ -55,12 +56,16 @@ def from_messages(messages: list[Message]) -> dict[str, Any]:
 def messages() -> pl.Expr:
     """`to_messages` as an expression over EXAMPLE columns, type List(Struct(role, content)), named `messages`."""
 
-    def turn(role: str, column: str) -> pl.Expr:
-        return pl.struct(role=pl.lit(role), content=pl.col(column)).cast(TURN)
+    def turn(role: pl.Expr, column: str) -> pl.Expr:
+        return pl.struct(role=role, content=pl.col(column)).cast(TURN)
 
     nothing = pl.lit([], dtype=pl.List(TURN))
     system = (
-        pl.when(pl.col("system").fill_null("") != "").then(pl.concat_list(turn("system", "system"))).otherwise(nothing)
+        pl.when(pl.col("system").fill_null("") != "")
+        .then(pl.concat_list(turn(pl.lit("system"), "system")))
+        .otherwise(nothing)
     )
-    last = pl.concat_list(turn("user", "prompt"), turn("assistant", "response"))
+    last = pl.concat_list(
+        turn(pl.col("prompt_role").fill_null("user"), "prompt"), turn(pl.lit("assistant"), "response")
+    )
     return pl.concat_list(system, pl.col("history").fill_null([]), last).alias("messages")

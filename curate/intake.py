@@ -31,7 +31,7 @@ SHARD_BYTES = 256_000_000
 class Task(NamedTuple):
     """Units of one source that are read one after the other."""
 
-    index: int
+    number: int
     source: str
     units: list[tuple[Path, ...]]
     settings: Any
@@ -108,19 +108,19 @@ def read(run: Path, recipe: Recipe, work: list[Task], engine: Engine, watch: Wat
 
 
 def _marker(folder: Path, task: Task) -> Path:
-    return folder / f"task-{task.index:04}.json"
+    return folder / f"task-{task.number:04}.json"
 
 
 def read_task(folder: Path, shard_rows: int, task: Task) -> int:
     """Read one task into `part-<task>-<n>.parquet` and `rejects-<task>-<n>.parquet`; how many examples it gave."""
-    scratch = folder / f"scratch-{task.index:04}"
+    scratch = folder / f"scratch-{task.number:04}"
     shutil.rmtree(scratch, ignore_errors=True)
-    for stale in (*folder.glob(f"part-{task.index:04}-*"), *folder.glob(f"rejects-{task.index:04}-*")):
+    for stale in (*folder.glob(f"part-{task.number:04}-*"), *folder.glob(f"rejects-{task.number:04}-*")):
         stale.unlink()
     with runs.clear_write_errors(scratch):
         scratch.mkdir(parents=True)
-    parts = _Shards(folder, f"part-{task.index:04}", EXAMPLE, shard_rows)
-    rejects = _Shards(folder, f"rejects-{task.index:04}", REJECT, shard_rows)
+    parts = _Shards(folder, f"part-{task.number:04}", EXAMPLE, shard_rows)
+    rejects = _Shards(folder, f"rejects-{task.number:04}", REJECT, shard_rows)
     try:
         for unit in task.units:
             with runs.clear_write_errors(folder):
@@ -205,7 +205,7 @@ def _set_repeated_keys_apart(folder: runs.StageFolder) -> None:
         return
     ids = pl.concat([pl.scan_parquet(path).select("id", n=pl.lit(n)) for n, path in enumerate(order)]).collect()
     again = ids.with_columns(row=pl.int_range(pl.len()).over("n")).filter(~pl.col("id").is_first_distinct())
-    rows = {order[n]: list(group["row"]) for (n,), group in again.group_by("n", maintain_order=True)}  # type: ignore[index]
+    rows = {order[n]: found for n, found in again.group_by("n", maintain_order=True).agg("row").iter_rows()}
     if rows and not target.exists():
         runs.write_parquet(target, pl.concat([_renamed(pl.read_parquet(path)[found]) for path, found in rows.items()]))
     for path, found in rows.items():

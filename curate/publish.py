@@ -18,16 +18,16 @@ from curate.stages import clean, filters
 
 DATASET = pl.Schema(
     {
-        "id": pl.String,
+        "id": pl.String(),
         "messages": pl.List(TURN),
-        "source": pl.String,
-        "key": pl.String,
-        "group": pl.String,
-        "stratum": pl.String,
-        "score": pl.Int64,
-        "rank": pl.Int64,
-        "license": pl.String,
-        "url": pl.String,
+        "source": pl.String(),
+        "key": pl.String(),
+        "group": pl.String(),
+        "stratum": pl.String(),
+        "score": pl.Int64(),
+        "rank": pl.Int64(),
+        "license": pl.String(),
+        "url": pl.String(),
     }
 )
 

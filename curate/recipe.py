@@ -36,10 +36,10 @@ class Recipe(Strict):
     trusted_profile: str | None = Field(
         None, description="whose limits the trusted set is held against; null: the default"
     )
-    clean: Clean = Clean()
-    filters: Filters = Filters()
-    exact: Exact = Exact()
-    select: Select = Select()
+    clean: Clean = Field(Clean(), description="cleaning: what is repaired in the text")
+    filters: Filters = Field(Filters(), description="the rules and their limits")
+    exact: Exact = Field(Exact(), description="exact duplicates")
+    select: Select = Field(Select(), description="how many, from where")
 
     @model_validator(mode="before")
     @classmethod

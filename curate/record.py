@@ -24,6 +24,7 @@ INPUT = pl.Schema(
 
 # One candidate example. `group` and `stratum` are what selection balances over (topic group and site, category, task
 # cluster); `markup` is the language that prompt, response, system and history are written in: html, markdown or plain.
+# `prompt_role` is `tool` where what a tool said is answered, else null: the user asked.
 # `title` is the question's own title where the source has one; `context_chars` the length of a question body that is
 # not part of the prompt. `flags` are the source's own marks: deleted, bot, over_18, stickied, ...
 EXAMPLE = pl.Schema(
@@ -40,6 +41,7 @@ EXAMPLE = pl.Schema(
         "system": pl.String(),
         "history": pl.List(TURN),
         "prompt": pl.String(),
+        "prompt_role": pl.String(),
         "response": pl.String(),
         "markup": pl.String(),
         "title": pl.String(),

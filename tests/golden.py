@@ -53,7 +53,9 @@ def _table(model: type[BaseModel]) -> str:
         default = "required" if field.is_required() else f"`{_plain(field.get_default(call_default_factory=True))}`"
         if isinstance(field.get_default(), BaseModel):
             default = "see below"
-        rows.append(f"| `{name}` | {default} | {(field.description or '').replace('|', chr(92) + '|')} |\n")
+        rows.append(
+            f"| `{name}` | {default} | {(field.description or 'which reader to use').replace('|', chr(92) + '|')} |\n"
+        )
     return "".join(rows)
 
 

@@ -11,10 +11,47 @@ from collections.abc import Sequence
 import numpy as np
 
 from curate.cleaning.compiled_writer import (
-    CODE_AT, CODE_MARK, BREAKS, DEPTH, FAILED, GAP, HEAD, IN_BLOCK, IN_CODE, IN_HEADING, INKED, KINDS_AT, LANGUAGE_AT,
-    LANGUAGE_SIZE, LIMIT, LISTS, AT, MARK_AT, MARKS, MAX_OPEN, N_PLACES, N_SIZE, NAMES_AT, START, Bytes, Numbers, block,
-    close_code, close_item, close_mark, compiled, copy, flush, ink, is_no_language, leave, open_item, open_list, open_mark,
-    open_quote, rule, white,
+    AT,
+    BREAKS,
+    CODE_AT,
+    DEPTH,
+    FAILED,
+    GAP,
+    HEAD,
+    IN_BLOCK,
+    IN_CODE,
+    IN_HEADING,
+    INKED,
+    KINDS_AT,
+    LANGUAGE_AT,
+    LANGUAGE_SIZE,
+    LIMIT,
+    LISTS,
+    MARK_AT,
+    MARKS,
+    MAX_OPEN,
+    N_PLACES,
+    N_SIZE,
+    NAMES_AT,
+    START,
+    Bytes,
+    Numbers,
+    block,
+    close_code,
+    close_item,
+    close_mark,
+    compiled,
+    copy,
+    flush,
+    ink,
+    is_no_language,
+    leave,
+    open_item,
+    open_list,
+    open_mark,
+    open_quote,
+    rule,
+    white,
 )  # fmt: skip
 
 # Kinds of elements. Up to HEADING + 6 they are blocks; marks are MARK + their place in MARKS.
@@ -177,7 +214,7 @@ def _attributes(n: Numbers, side: Bytes, data: Bytes, at: int, stop: int, kind: 
 
 
 @compiled
-def _kind(packed: int) -> int:
+def _kind(packed: np.int64) -> int:
     for i in range(len(_NAMES)):
         if _NAMES[i] == packed:
             return int(_NAME_KINDS[i])
@@ -246,7 +283,7 @@ def _close(n: Numbers, out: Bytes, side: Bytes, kind: int) -> None:
 
 
 @compiled
-def _name(data: Bytes, at: int, stop: int) -> tuple[int, int]:
+def _name(data: Bytes, at: int, stop: int) -> tuple[np.int64, int]:
     """The packed name at `at`, and the place after it."""
     packed, start = np.int64(0), at
     while at < stop and (97 <= data[at] <= 122 or 48 <= data[at] <= 57) and at - start <= _LONGEST:

@@ -25,10 +25,11 @@ MARKS = {
 }
 UNMARKED = frozenset({"span", "small", "u", "ins", "font", "abbr", "big", "mark"})
 HEADINGS = {f"h{level}": "#" * level + " " for level in range(1, 7)}
-PARAGRAPHS = frozenset(
-    "address article aside caption center details dialog dl dt fieldset figcaption figure footer form header hgroup "
-    "legend main nav optgroup option section summary".split()
-)
+PARAGRAPHS = frozenset({
+    "address", "article", "aside", "caption", "center", "details", "dialog", "dl", "dt", "fieldset", "figcaption",
+    "figure", "footer", "form", "header", "hgroup", "legend", "main", "nav", "optgroup", "option", "section",
+    "summary",
+})  # fmt: skip
 
 
 def comment(writer: Writer, tag: str) -> None:
@@ -44,7 +45,7 @@ def _nothing(writer: Writer, attributes: str = "") -> None:
     """An element that leaves no trace; its text does."""
 
 
-def _block(writer: Writer, attributes: str) -> None:
+def _block(writer: Writer, _: str) -> None:
     if writer.line:
         writer.flush()
     if writer.items:
@@ -76,7 +77,7 @@ def _rule(writer: Writer, attributes: str) -> None:
         writer.emit("---")
 
 
-def _break(writer: Writer, attributes: str) -> None:
+def _break(writer: Writer, _: str) -> None:
     writer.line.append("\n" if writer.verbatim else BREAK)
 
 
@@ -87,7 +88,7 @@ def _image(writer: Writer, attributes: str) -> None:
 
 
 def _mark(start: str, end: str) -> Open:
-    def open_(writer: Writer, attributes: str) -> None:
+    def open_(writer: Writer, _: str) -> None:
         writer.mark(start, end)
 
     return open_
@@ -179,7 +180,7 @@ def _list(writer: Writer, number: int) -> None:
     writer.lists.append([number, 0])
 
 
-def _bullets(writer: Writer, attributes: str) -> None:
+def _bullets(writer: Writer, _: str) -> None:
     _list(writer, -1)
 
 
@@ -194,7 +195,7 @@ def _close_list(writer: Writer) -> None:
     writer.lists.pop()
 
 
-def _item(writer: Writer, attributes: str) -> None:
+def _item(writer: Writer, _: str) -> None:
     if writer.line:
         writer.flush()
     mark = "* "
@@ -216,7 +217,7 @@ def _close_item(writer: Writer) -> None:
         writer.lists[-1][1] = not holds_blocks
 
 
-def _definition(writer: Writer, attributes: str) -> None:
+def _definition(writer: Writer, _: str) -> None:
     """`: text` below its term, the form that pandoc and PHP Markdown Extra share."""
     writer.flush()
     writer.gap = 1
@@ -239,7 +240,7 @@ def _close_table(writer: Writer) -> None:
             writer.rows = []
 
 
-def _open_row(writer: Writer, attributes: str) -> None:
+def _open_row(writer: Writer, _: str) -> None:
     if writer.tables == 1 and not writer.verbatim:
         writer.flush()
         writer.cells = []
@@ -253,7 +254,7 @@ def _close_row(writer: Writer) -> None:
         writer.line.clear()
 
 
-def _cell(writer: Writer, attributes: str) -> None:
+def _cell(writer: Writer, _: str) -> None:
     if writer.tables == 1 and not writer.verbatim:
         writer.line.clear()
         writer.marks = [(start, end, min(place, 0)) for start, end, place in writer.marks]

@@ -2,11 +2,12 @@
 
 One renderer reads a stream of tags. A body whose tags nest as HTML demands (what Stack Exchange's own Markdown renderer
 writes) is read as it stands; any other is first parsed by lexbor and read from its serialisation, which always nests. So
-there is one set of conversion rules, and the parser costs nothing where it would change nothing. Input that is nested
-deeper than MAX_DEPTH becomes plain text: lexbor needs quadratic time there. Everything else takes linear time.
+there is one set of rules (`elements`), and the parser costs nothing where it would change nothing. `compiled` applies the
+same rules faster to bodies without surprises. Input that is nested deeper than MAX_DEPTH becomes plain text: lexbor needs
+quadratic time there. Everything else takes linear time.
 
 Characters are never escaped with backslashes (LIMA's are not either, and `_` and `*` inside maths must stay), except `|`
-in table cells.
+in table cells. A character reference that the author made visible outside code is decoded all the same.
 """
 
 import re
@@ -15,8 +16,9 @@ from html import unescape
 import polars as pl
 
 from curate.cleaning.elements import CLOSE, HEADINGS, LANGUAGE_HINT, MARKS, OPEN, UNMARKED, comment
-from curate.cleaning.writer import WHITE, Writer, code_span, fold
+from curate.cleaning.writer import Writer
 
+FAST_FROM = 5_000  # below, loading or compiling the faster code takes longer than it saves
 MAX_DEPTH = 256  # elements open at once; lexbor takes 30 ms for 5,000 and 470 ms for 20,000
 
 ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]*|#[0-9]+|#[xX][0-9A-Fa-f]+);")
@@ -30,11 +32,9 @@ PARENTS = {
     "tr": TABLE_PARTS - {"tr"},
     **dict.fromkeys(("td", "th"), frozenset({"tr"})),
 }
-VOID = frozenset("br br/ hr hr/ img wbr area base col input link meta param source track".split())
+VOID = frozenset({"br", "br/", "hr", "hr/", "img", "wbr", "area", "base", "col", "input", "link", "meta", "param", "source", "track"})  # fmt: skip
 BLOCKS = frozenset({"p", "div", "blockquote", "pre", "table", "hr", "hr/", *HEADINGS, *LISTS})
 INLINE = frozenset({"img", "br", "br/", *UNMARKED, *MARKS})
-LEAVES = frozenset({"p", *MARKS} - {"tt", "samp"})  # often hold only text
-LEAF_ENDS = {name: f"/{name}>" for name in LEAVES}
 # What is never shown, or is a program.
 DROPPED = "script,style,template,iframe,object,embed,svg,canvas,audio,video,map,noscript,noembed,noframes,title,textarea,select"
 
@@ -48,7 +48,7 @@ KEPT_ATTRIBUTE = re.compile(
     r"""\b(class|start|href|src|alt)\s*=\s*(?:"([^"<>]*)"|'([^'"<>]*)'|([^\s"'<>=`]+))""", re.IGNORECASE
 )
 COMMENT = re.compile(r"<!--(.*?)-->", re.DOTALL)
-OPTIONAL_END = frozenset("p li dt dd tr td th thead tbody tfoot option optgroup".split())
+OPTIONAL_END = frozenset({"p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "optgroup"})  # fmt: skip
 HIDDEN = re.compile(r"<(script|style)\b(?:.*?</\1\s*>|.*\Z)", re.DOTALL | re.IGNORECASE)
 
 
@@ -74,77 +74,53 @@ def to_markdown(html: str, *, links: bool = False, images: bool = False) -> str:
 
 
 def to_markdown_all(bodies: pl.Series, *, links: bool = False, images: bool = False) -> pl.Series:
-    """`to_markdown` of each body (String, no nulls)."""
-    texts = [to_markdown(body, links=links, images=images) for body in bodies]
+    """`to_markdown` of each body (String, no nulls). From FAST_FROM bodies on, the simple ones are read by `compiled`."""
+    if links or images or len(bodies) < FAST_FROM:
+        texts = [to_markdown(body, links=links, images=images) for body in bodies]
+    else:
+        from curate.cleaning import compiled
+
+        simple = compiled.to_markdown_all(bodies.to_list())
+        texts = [to_markdown(body) if text is None else text for text, body in zip(simple, bodies, strict=True)]
     return pl.Series(bodies.name, texts, dtype=pl.String)
 
 
 def render(html: str, *, trusted: bool, links: bool = False, images: bool = False) -> str | None:
     """The Markdown of well-nested HTML; None where `html` does not nest as HTML demands (never if `trusted`)."""
     writer = Writer(links=links, images=images)
-    line = writer.line
     stack = [""]
     first, *pieces = html.split("<")
-    pieces.append("")  # the piece after the last
-    if first:
-        line.append(_text(first))
-    at, end = 0, len(pieces) - 1
-    while at < end:
-        tag, closed, text = pieces[at].partition(">")
-        at += 1
+    if first and not first.isspace():
+        writer.line.append(_text(first))
+    for piece in pieces:
+        tag, closed, text = piece.partition(">")
         close = CLOSE.get(tag)
         if close is not None:
             if stack.pop() != tag[1:]:
                 return None
             close(writer)
-        else:
-            name, _, attributes = tag.partition(" ")
-            open_ = OPEN.get(name)
-            if open_ is None or not closed:
-                if not closed or not _rare(writer, tag, stack, trusted=trusted):
-                    return None
-            elif not trusted and not _usual(name, attributes, stack):
+        elif not closed or not _open(writer, tag, stack, trusted=trusted):
+            return None
+        if text and not text.isspace():
+            if writer.tables and stack[-1] in TABLE_PARTS:
                 return None
-            elif (
-                text and name in LEAVES and pieces[at].startswith(LEAF_ENDS[name]) and _leaf(writer, name, text, stack)
-            ):
-                text = pieces[at][len(name) + 2 :]
-                at += 1
-            else:
-                if name not in VOID:
-                    stack.append(name)
-                open_(writer, attributes)
-        if text:
-            if not text.isspace():
-                if writer.tables and stack[-1] in TABLE_PARTS:
-                    return None
-                line.append(text if "&" not in text else unescape(text) if writer.code else _text(text))
-            elif line or writer.verbatim:
-                line.append(text)
+            writer.line.append(text if "&" not in text else unescape(text) if writer.code else _text(text))
+        elif text and (writer.line or writer.verbatim):
+            writer.line.append(text)
     return writer.finish() if len(stack) == 1 else None
 
 
-def _leaf(writer: Writer, name: str, text: str, stack: list[str]) -> bool:
-    """Write an element that holds nothing but `text` in one step; False where that takes all steps."""
-    if writer.code or writer.marks or writer.heading or (writer.tables and stack[-1] in TABLE_PARTS):
+def _open(writer: Writer, tag: str, stack: list[str], *, trusted: bool) -> bool:
+    """Act on a tag that opens an element; False where the element may not stand here."""
+    name, _, attributes = tag.partition(" ")
+    action = OPEN.get(name)
+    if action is None:
+        return _rare(writer, tag, stack, trusted=trusted)
+    if not trusted and not _usual(name, attributes, stack):
         return False
-    if name == "p":
-        if writer.line or writer.cells is not None:
-            return False
-        if writer.items:
-            writer.items[-1] = True
-        text = fold(_text(text) if "&" in text else text)
-        if text:
-            writer.emit(text)
-        return True
-    if text[0] in WHITE or text[-1] in WHITE:
-        return False
-    if name == "code":
-        text = unescape(text) if "&" in text else text
-        writer.line.append(code_span(text))
-        return True
-    start, stop = MARKS[name]
-    writer.line.append(start + (_text(text) if "&" in text else text) + stop)
+    if name not in VOID:
+        stack.append(name)
+    action(writer, attributes)
     return True
 
 
@@ -162,12 +138,8 @@ def _rare(writer: Writer, tag: str, stack: list[str], *, trusted: bool) -> bool:
 
 def _text(text: str) -> str:
     """Character references decoded, those too that were escaped twice: a visible `&quot;` outside code is a mistake."""
-    plain = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"')
-    if "&" in plain:
-        plain = unescape(text)
-        if "&" in plain and ENTITY.search(plain):
-            plain = unescape(plain)
-    return plain
+    text = unescape(text)
+    return unescape(text) if "&" in text and ENTITY.search(text) else text
 
 
 def _usual(name: str, attributes: str, stack: list[str]) -> bool:

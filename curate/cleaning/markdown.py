@@ -30,9 +30,11 @@ _TARGET = r"(?:[^\s()<>]|\([^\s()]*\))*"
 _ADDRESS = rf"<?(?:(?i:[a-z][a-z0-9+.-]*:|www\.)|[/#.]|[\w-]+(?:\.[\w-]+)+(?:/|\b)){_TARGET}>?"
 _NOT_IN_URL = r"""\s<>()\[\]{}"`|“”…"""
 URL = (
-    rf"(?:(?i:https?|ftp)://|(?i:www)\.)(?:[^{_NOT_IN_URL}]|\([^\s()<>]*\))*"
+    rf"(?i:https?|ftp)://(?:[^{_NOT_IN_URL}]|\([^\s()<>]*\))*"
     rf"(?:[^{_NOT_IN_URL}.,;:!?'’*_~\\]|\([^\s()<>]*\))…?"
 )
+# Addresses that are part of what is explained.
+EXAMPLE_URL = r"(?i:https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|(?:[\w-]+\.)*example\.(?:com|org|net))\b[^\s]*)"
 _LABEL = r"(?:[*_]{0,2}(?i:sources?|links?|references?|refs?|see(?: also)?|via|from|here|more info(?:rmation)?|read more)[*_]{0,2}[ \t]*[:\-–—]?[ \t]*)?"
 
 REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
@@ -51,9 +53,17 @@ _JOINED = (
 )
 
 
-def outside_code(pattern: str, replacement: str = "") -> Edit:
-    """An edit that replaces `pattern` outside code; groups of `pattern` count from `${2}`."""
-    return lambda text: text.str.replace_all(f"({CODE})|{pattern}", "${1}" + replacement)
+def outside_code(pattern: str, kept: str = "") -> Edit:
+    """An edit that removes `pattern` outside code, but for the groups in `kept`, which count from `${2}`.
+
+    Nothing can be put in its place: that would be put after every piece of code, too.
+    """
+    return lambda text: text.str.replace_all(f"({CODE})|{pattern}", "${1}" + kept)
+
+
+def _outside(pattern: str, kept: str = "") -> Edit:
+    """`outside_code` that leaves the addresses which are examples, too."""
+    return lambda text: text.str.replace_all(f"({CODE}|{EXAMPLE_URL})|{pattern}", "${1}" + kept)
 
 
 def drop_images(text: pl.Expr) -> pl.Expr:
@@ -65,7 +75,8 @@ def drop_images(text: pl.Expr) -> pl.Expr:
 def drop_links(text: pl.Expr) -> pl.Expr:
     """Links as their text; addresses that stand for themselves removed, with the brackets or the label around them.
 
-    A line that is nothing but an address (`Source: https://…`) goes as a whole. Addresses of reference links go too.
+    A line that is nothing but an address (`Source: https://…`) goes as a whole, and so does a sentence that only points to
+    one (`See https://… for more.`). Definitions of reference links go too.
     """
     link = rf"\[((?:[^\[\]\n]|\[[^\[\]\n]*\])*)\]\({_ADDRESS}{_TITLE}\)"
     text = outside_code(link, "${2}")(text)
@@ -73,9 +84,14 @@ def drop_links(text: pl.Expr) -> pl.Expr:
     defined = text.str.contains(definition)
     text = pl.when(defined).then(outside_code(r"\[([^\[\]\n]+)\][ ]?\[[^\[\]\n]*\]", "${2}")(text)).otherwise(text)
     text = outside_code(definition)(text)
-    text = outside_code(rf"(?m:^)[ \t>]*(?:(?:[*+-]|\d+[.)])[ \t]+)?{_LABEL}<?{URL}>?[ \t]*\.?[ \t]*(?:\n|\z)")(text)
-    text = outside_code(rf"[ \t]?(?:\([ \t]*{_LABEL}{URL}[ \t]*\)|\[[ \t]*{_LABEL}{URL}[ \t]*\]|<{URL}>)")(text)
-    return outside_code(rf"[ \t]?{URL}")(text)
+    text = _outside(rf"(?m:^)[ \t>]*(?:(?:[*+-]|\d+[.)])[ \t]+)?{_LABEL}<?{URL}>?[ \t]*\.?[ \t]*(?:\n|\z)")(text)
+    text = _outside(rf"[ \t]?(?:\([ \t]*{_LABEL}{URL}[ \t]*\)|\[[ \t]*{_LABEL}{URL}[ \t]*\]|<{URL}>)")(text)
+    text = _outside(
+        rf"((?m:^)|[.!?][ \t]+)(?:See|Visit|Check out|Read|Cf\.)(?: also)?:?[ \t]+{URL}[^.!?\n]*[.!?]?", "${2}"
+    )(text)
+    text = _outside(rf"(?:[,;]?[ \t]+)(?i:see(?: also)?|via|at|from|cf\.?)[ \t]+{URL}")(text)
+    text = _outside(rf"[ \t]*:[ \t]+{URL}[ \t]*(\n|\z)", "${2}")(text)
+    return _outside(rf"[ \t]?{URL}")(text)
 
 
 def decode_entities(text: pl.Expr) -> pl.Expr:

@@ -42,11 +42,9 @@ _SUCCESS = (
     r"overwhelm\w+|thank(?:s| you)(?: so much| a lot| very much)?(?:,? (?:you )?(?:all|everyone|everybody|guys|folks|reddit))?"
     r"(?: for (?:all )?(?:the|your|those)? ?(?:kind |great |amazing |helpful )*(?:words|replies|responses|comments|answers|help|support|votes|love|feedback))?[ \t]*[.!)*_]*(?:\n|\z)"
 )
-_SPELLING = r"(?:fix(?:ed|ing)?|correct(?:ed|ing)?|some|minor|a|my|the|for|[ \t,&/]|and)*\b(?:typos?|spelling|grammar|formatting|punctuation|wording)\b[^\n]{0,40}"
+_SPELLING = r"(?:fix(?:ed|ing)?|correct(?:ed|ing)?|some|minor|a|my|the|for|[ \t,&/]|and)*\b(?:typos?|spelling|grammar|formatting|punctuation|wording)\b[^\n]*"
 _EDIT = r"[ \t]*[*_~(\[]{0,4}(?i:edit|eta|update)(?:[ \t]*#?\d{1,2})?[*_)\]]{0,3}[ \t]*[:;,.!\-–—][*_]{0,3}"
-THANKS_EDIT = (
-    rf"(?:(?:\n|\A){_EDIT}[ \t]*(?:(?i:[^\n]{{0,300}}?\b(?:{_SUCCESS})[^\n]{{0,300}})|(?i:{_SPELLING}))\s*)+\z"
-)
+THANKS_EDIT = rf"(?:(?:\n|\A){_EDIT}[ \t]*(?:(?i:[^\n]*?\b(?:{_SUCCESS})[^\n]*)|(?i:{_SPELLING}))\s*)+\z"
 
 # A name after dashes below a full stop; after a quotation it names the one quoted, and stays.
 SIGNATURE = (
@@ -79,7 +77,7 @@ def rename_article(text: pl.Expr) -> pl.Expr:
 
 
 def drop_wikihow(text: pl.Expr) -> pl.Expr:
-    """wikiHow's calls, credits, footnote marks and lists of sources removed."""
+    """Calls of wikiHow, credits, footnote marks and lists of sources removed."""
     for pattern, replacement in WIKIHOW.items():
         text = outside_code(pattern, replacement)(text)
     return text
@@ -92,7 +90,7 @@ def drop_thanks(text: pl.Expr) -> pl.Expr:
 
 def drop_signature(text: pl.Expr) -> pl.Expr:
     """A trailing "— Bob" or "Sent from my phone" removed."""
-    return text.str.replace(SENT_FROM, "").str.replace(SIGNATURE, "${1}").str.strip_chars_end()
+    return text.str.replace(SENT_FROM, "").str.replace(SIGNATURE, "${1}")
 
 
 def drop_no_input(text: pl.Expr) -> pl.Expr:

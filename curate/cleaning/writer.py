@@ -3,8 +3,8 @@
 import re
 
 MAX_INDENT = 32  # lists and quotes inside each other that are still indented: bounds the output by 64 times the input
-WHITE = " \t\n\r\f\v\xa0\0"
 BREAK = "\0"  # a forced line break until its block is written; NUL cannot come out of HTML, a parser replaces it
+WHITE = "".join(char for char in map(chr, range(0x3001)) if char.isspace()) + BREAK
 
 TWO_BREAKS = re.compile(r" ?\0 ?(?:\0 ?)+")
 ONE_BREAK = re.compile(r" ?\0 ?")
@@ -88,10 +88,7 @@ class Writer:
         core = inner.strip(WHITE)
         if not core:
             return
-        if start == "`":
-            marked = code_span(_spaces(core.replace(BREAK, " ")))
-        else:
-            marked = start + core + end
+        marked = code_span(_spaces(core.replace(BREAK, " "))) if start == "`" else start + core + end
         if len(core) != len(inner):
             lead, _, tail = inner.partition(core)
             marked = lead + marked + tail

@@ -34,10 +34,16 @@ SOURCES: dict[str, Source] = {
     "instructions": instructions,
 }
 
-# Verdicts of stage `source` that the driver gives, whatever the source.
-RULES = {
-    "repeated_key": "The source holds this key twice: an earlier record with the same key is the one that counts.",
-    **{rule: sentence for source in SOURCES.values() for rule, sentence in source.RULES.items()},
+# What every source may find, in words that fit all of them; then what only one of them knows.
+COMMON = {
+    "unreadable": "The record cannot be read in the form of its file; the verdict's detail says what is wrong.",
+    "no_answer": "A question, submission or conversation without an answer in the files.",
+    "no_question": "An answer or a reply whose question is not in the files.",
+    "not_best_answer": "Another answer to the question has a higher score; ties go to the accepted one, then to the smallest id.",
+    "repeated_key": "The source holds this record's key twice: the record that comes first is the one that counts.",
+}
+RULES = COMMON | {
+    rule: sentence for source in SOURCES.values() for rule, sentence in source.RULES.items() if rule not in COMMON
 }
 
 

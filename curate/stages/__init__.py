@@ -19,10 +19,10 @@ class Stage(Protocol):
     def RULES(self) -> dict[str, str]:  # noqa: N802 - a module's constant
         """What each rule says, with its source."""
 
-    def measure(self, shard: pl.DataFrame, settings: Any) -> pl.DataFrame:
+    def measure(self, shard: pl.DataFrame, settings: Any) -> pl.DataFrame:  # noqa: ANN401 - as above
         """Row-local columns: same ids, same order, nothing dropped."""
 
-    def decide(self, corpus: pl.DataFrame, settings: Any) -> Decision:
+    def decide(self, corpus: pl.DataFrame, settings: Any) -> Decision:  # noqa: ANN401 - as above
         """Verdicts and scores, from `id` and the columns in NEEDS of all rows."""
 
 

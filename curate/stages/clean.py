@@ -67,7 +67,7 @@ _AFTER_HTML: dict[str, Edit] = {
     "images": Edit("Images are gone.", _markdown & _has("!["), markdown.drop_images),
     "links": Edit(
         "Links are their text; bare addresses are gone, except in code.",
-        _markdown & _has("](", "://", "www.", "WWW."),
+        _markdown & _has("](", "://"),
         markdown.drop_links,
     ),
     "thanks_edit": Edit(

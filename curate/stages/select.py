@@ -69,7 +69,9 @@ def _bucketed(corpus: pl.DataFrame, quotas: dict[str, int]) -> pl.DataFrame:
     """`corpus` with its `bucket`: the narrowest quota that names it, else `source` where quotas exist, else one for all."""
     narrow = pl.concat_str("source", pl.col("group").fill_null(""), separator="/")
     bucket = pl.when(narrow.is_in(list(quotas))).then(narrow).otherwise("source") if quotas else pl.lit("all")
-    return corpus.with_columns(bucket=bucket, stratum=pl.col("stratum").fill_null(""))
+    # Two sources may call a stratum alike; they are two strata all the same.
+    stratum = pl.concat_str("source", pl.col("stratum").fill_null(""), separator="/")
+    return corpus.with_columns(bucket=bucket, stratum=stratum)
 
 
 def _rank(corpus: pl.DataFrame, settings: Settings, size: int) -> pl.DataFrame:

@@ -16,15 +16,15 @@ HISTORY = st.lists(st.tuples(TEXT, TEXT), max_size=3).map(
 )
 
 
-@given(st.none() | TEXT, HISTORY, TEXT, TEXT)
-def test_columns_survive_the_way_to_messages_and_back(system, history, prompt, response):
-    example = {"system": system, "history": history, "prompt": prompt, "response": response}
+@given(st.none() | TEXT, HISTORY, TEXT, st.sampled_from([None, "tool"]), TEXT)
+def test_columns_survive_the_way_to_messages_and_back(system, history, prompt, role, response):
+    example = {"system": system, "history": history, "prompt": prompt, "prompt_role": role, "response": response}
     assert chat.from_messages(chat.to_messages(example)) == example
 
 
-@given(st.lists(st.tuples(st.none() | TEXT, HISTORY, TEXT, TEXT), max_size=4))
+@given(st.lists(st.tuples(st.none() | TEXT, HISTORY, TEXT, st.sampled_from([None, "tool"]), TEXT), max_size=4))
 def test_the_expression_and_the_function_agree(rows):
-    names = ("system", "history", "prompt", "response")
+    names = ("system", "history", "prompt", "prompt_role", "response")
     frame = examples("s", [{"key": str(i), **dict(zip(names, row, strict=True))} for i, row in enumerate(rows)])
     assert frame.select(chat.messages())["messages"].to_list() == [chat.to_messages(row) for row in frame.to_dicts()]
 
@@ -35,7 +35,7 @@ def test_turns_after_the_last_answer_are_left_out():
         {"role": "assistant", "content": "a"},
         {"role": "user", "content": "x"},
     ]
-    assert chat.from_messages(messages) == {"system": None, "history": [], "prompt": "q", "response": "a"}
+    assert chat.to_messages(chat.from_messages(messages)) == messages[:2]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+
 from curate.__main__ import main
 
 SMALL = [

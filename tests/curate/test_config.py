@@ -61,6 +61,13 @@ def test_an_override_reads_its_value_as_yaml_and_makes_the_sections_it_needs(tmp
     assert settings.sources["b"] is None
 
 
+def test_what_was_not_given_does_not_count_as_given(tmp_path):
+    """Making paths absolute copies settings; a profile must still know which limits it leaves to the others."""
+    text = "sources: {a: {kind: dump, path: x}}\nfilters: {profiles: {a: {min_chars: null}, b: {}}}"
+    profiles = config.load(write(tmp_path, text), Recipe).filters.profiles
+    assert {name: profile.model_fields_set for name, profile in profiles.items()} == {"a": {"min_chars"}, "b": set()}
+
+
 def test_what_dump_writes_load_reads_back(tmp_path):
     settings = config.load(write(tmp_path, "sources: {a: {kind: dump, path: x}}\nfilters: {min_chars: 3}"), Recipe)
     assert config.load(write(tmp_path, config.dump(settings)), Recipe) == settings

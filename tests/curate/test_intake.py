@@ -5,6 +5,7 @@ import json
 
 import polars as pl
 import pytest
+
 from curate import intake, runs
 from curate.build import build
 from curate.engines import engine

@@ -51,7 +51,6 @@ RULES = {
     "nested_reply": "A reply to a comment, where only direct answers to submissions are paired (setting `replies`).",
     "not_best_answer": "Another answer to the same question has a higher score, or the same score and a smaller id.",
     "other_subreddit": "The subreddit is not among those asked for (setting `subreddits`).",
-    "repeated": "The same comment or submission stands earlier in the files.",
 }
 
 

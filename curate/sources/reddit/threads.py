@@ -37,7 +37,9 @@ def pair(name: str, comments: pl.DataFrame, submissions: pl.DataFrame, *, replie
         comments.filter(nested).with_columns(rule=pl.lit("nested_reply"), detail=answers_to),
         found.filter(pl.col("prompt").is_null()).with_columns(rule=pl.lit("no_question"), detail=answers_to),
         submissions.join(answered, on="id", how="anti").with_columns(rule=pl.lit("no_answer")),
-        again.with_columns(rule=pl.lit("repeated"), key=pl.format("{}:{}", "file", "position"), detail=pl.col("key")),
+        again.with_columns(
+            rule=pl.lit("repeated_key"), key=pl.format("{}:{}", "file", "position"), detail=pl.col("key")
+        ),
     ]
     flags = pl.concat_list("flags", "question_flags").list.unique().list.sort()
     best = best.with_columns(flags=flags, group="subreddit", stratum="subreddit", markup=pl.lit("markdown"))

@@ -69,6 +69,7 @@ def test_the_best_direct_comment_answers_a_submission(tmp_path):
             "history": [],
             "prompt": "A dragon opens a bakery.\n\nMake it warm.",
             "response": "Answer b",
+            "prompt_role": None,
             "markup": "markdown",
             "title": "A dragon opens a bakery.",
             "context_chars": 0,
@@ -191,7 +192,7 @@ def test_the_first_copy_of_a_post_counts(tmp_path):
     kept, dropped = load(folder)
     assert kept["t1_a"]["score"] == 1
     found = {key: (row["rule"], row["detail"]) for key, row in dropped.items()}
-    assert found == {"RC_2:1": ("repeated", "t1_a"), "RS_1:2": ("repeated", "t3_q1")}
+    assert found == {"RC_2:1": ("repeated_key", "t1_a"), "RS_1:2": ("repeated_key", "t3_q1")}
 
 
 def test_files_are_joined_over_all_or_by_month_and_subreddit(tmp_path):

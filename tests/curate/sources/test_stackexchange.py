@@ -85,6 +85,7 @@ def test_the_best_answer_becomes_an_example_with_all_its_fields(tmp_path: Path) 
             "history": [],
             "prompt": "Title 1",
             "response": "<p>Answer 3</p>",
+            "prompt_role": None,
             "markup": "html",
             "title": "Title 1",
             "context_chars": len("Body of 1?"),

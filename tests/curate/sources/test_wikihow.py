@@ -70,6 +70,7 @@ def test_rows_of_one_article_become_one_example_with_sections(tmp_path):
         "history": [],
         "prompt": "How to Make Tea?",
         "response": ANSWER,
+        "prompt_role": None,
         "markup": "plain",
         "title": "How to Make Tea",
         "context_chars": 0,
