@@ -22,14 +22,17 @@ format: setup-dev
 
 bench: setup-bench
 	$(BIN)/python benchmarks/readers.py
+	$(BIN)/python benchmarks/cleaning.py
 	$(BIN)/python benchmarks/filters.py
+	$(BIN)/python benchmarks/language.py
+	$(BIN)/python benchmarks/build.py
 
 app: setup
 	@test -f app.py || { echo "make app: the review app (app.py) is not part of this version yet"; exit 1; }
 	$(BIN)/streamlit run app.py --server.address 127.0.0.1
 
 clean:
-	rm -rf .venv runs .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
+	rm -rf .venv .venv-peers runs .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
 
 setup: .venv/installed
 setup-dev: .venv/installed-dev
@@ -46,6 +49,9 @@ setup-bench: .venv/installed-bench
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,ray]'
 	@touch $@
 
-.venv/installed-bench: .venv/installed-dev
+.venv/installed-bench: .venv/installed-dev benchmarks/peers.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers.txt
 	@touch $@

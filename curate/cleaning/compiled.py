@@ -228,15 +228,16 @@ def _fits(n: Numbers, kind: int) -> bool:
         return False
     if n[IN_BLOCK] > 0:
         return kind in (MARK, PLAIN)  # MARK + 0 is code
-    parent = n[KINDS_AT + n[DEPTH] - 1] if n[DEPTH] > 0 else 0
     if kind == ITEM:
-        return parent in (BULLETS, NUMBERS)
+        return n[DEPTH] > 0 and n[KINDS_AT + n[DEPTH] - 1] in (BULLETS, NUMBERS)
+    if kind < LINK and n[IN_HEADING] > 0:
+        return False
     for i in range(n[DEPTH]):
         if kind == LINK and n[KINDS_AT + i] == LINK:
             return False
         if kind < LINK and n[NAMES_AT + i] == _PARAGRAPH:
             return False
-    return not (HEADING < kind < LINK and HEADING < parent < LINK)
+    return True
 
 
 @compiled

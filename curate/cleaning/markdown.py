@@ -33,8 +33,9 @@ URL = (
     rf"(?i:https?|ftp)://(?:[^{_NOT_IN_URL}]|\([^\s()<>]*\))*"
     rf"(?:[^{_NOT_IN_URL}.,;:!?'’*_~\\]|\([^\s()<>]*\))…?"
 )
-# Addresses that are part of what is explained.
-EXAMPLE_URL = r"(?i:https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|(?:[\w-]+\.)*example\.(?:com|org|net))\b[^\s]*)"
+# Addresses that are part of what is explained; while links are dropped they are hidden by a control character.
+_EXAMPLE_URL = r"(?i)(https?):(//(?:localhost|127\.0\.0\.1|0\.0\.0\.0|(?:[\w-]+\.)*example\.(?:com|org|net))\b)"
+_HIDDEN = ":\x1a//"
 _LABEL = r"(?:[*_]{0,2}(?i:sources?|links?|references?|refs?|see(?: also)?|via|from|here|more info(?:rmation)?|read more)[*_]{0,2}[ \t]*[:\-–—]?[ \t]*)?"
 
 REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
@@ -61,11 +62,6 @@ def outside_code(pattern: str, kept: str = "") -> Edit:
     return lambda text: text.str.replace_all(f"({CODE})|{pattern}", "${1}" + kept)
 
 
-def _outside(pattern: str, kept: str = "") -> Edit:
-    """`outside_code` that leaves the addresses which are examples, too."""
-    return lambda text: text.str.replace_all(f"({CODE}|{EXAMPLE_URL})|{pattern}", "${1}" + kept)
-
-
 def drop_images(text: pl.Expr) -> pl.Expr:
     """`![alt](address)` removed, and the link around it if there is one."""
     image = rf"!\[[^\]\n]*\]\({_ADDRESS}{_TITLE}\)"
@@ -78,20 +74,21 @@ def drop_links(text: pl.Expr) -> pl.Expr:
     A line that is nothing but an address (`Source: https://…`) goes as a whole, and so does a sentence that only points to
     one (`See https://… for more.`). Definitions of reference links go too.
     """
+    text = text.str.replace_all(_EXAMPLE_URL, "${1}:\x1a${2}")
     link = rf"\[((?:[^\[\]\n]|\[[^\[\]\n]*\])*)\]\({_ADDRESS}{_TITLE}\)"
     text = outside_code(link, "${2}")(text)
     definition = rf"(?m:^)[ ]{{0,3}}\[[^\]\n]+\]:[ \t]*<?{URL}>?{_TITLE}(?:\n|\z)"
     defined = text.str.contains(definition)
     text = pl.when(defined).then(outside_code(r"\[([^\[\]\n]+)\][ ]?\[[^\[\]\n]*\]", "${2}")(text)).otherwise(text)
     text = outside_code(definition)(text)
-    text = _outside(rf"(?m:^)[ \t>]*(?:(?:[*+-]|\d+[.)])[ \t]+)?{_LABEL}<?{URL}>?[ \t]*\.?[ \t]*(?:\n|\z)")(text)
-    text = _outside(rf"[ \t]?(?:\([ \t]*{_LABEL}{URL}[ \t]*\)|\[[ \t]*{_LABEL}{URL}[ \t]*\]|<{URL}>)")(text)
-    text = _outside(
-        rf"((?m:^)|[.!?][ \t]+)(?:See|Visit|Check out|Read|Cf\.)(?: also)?:?[ \t]+{URL}[^.!?\n]*[.!?]?", "${2}"
+    text = outside_code(rf"(?m:^)[ \t>]*(?:(?:[*+-]|\d+[.)])[ \t]+)?{_LABEL}<?{URL}>?[ \t]*\.?[ \t]*(?:\n|\z)")(text)
+    text = outside_code(rf"[ \t]?(?:\([ \t]*{_LABEL}{URL}[ \t]*\)|\[[ \t]*{_LABEL}{URL}[ \t]*\]|<{URL}>)")(text)
+    text = outside_code(
+        rf"((?m:^)|[.!?][ \t]+)(?:See|Visit|Check out|Read|Cf\.)(?: also)?:?[ \t]+{URL}[^.!?\n]*[.!?]?[ \t]*", "${2}"
     )(text)
-    text = _outside(rf"(?:[,;]?[ \t]+)(?i:see(?: also)?|via|at|from|cf\.?)[ \t]+{URL}")(text)
-    text = _outside(rf"[ \t]*:[ \t]+{URL}[ \t]*(\n|\z)", "${2}")(text)
-    return _outside(rf"[ \t]?{URL}")(text)
+    text = outside_code(rf"(?:[,;]?[ \t]+)(?i:see(?: also)?|via|at|from|cf\.?)[ \t]+{URL}")(text)
+    text = outside_code(rf"[ \t]*:[ \t]+{URL}[ \t]*(\n|\z)", "${2}")(text)
+    return outside_code(rf"[ \t]?{URL}")(text).str.replace_all(_HIDDEN, "://", literal=True)
 
 
 def decode_entities(text: pl.Expr) -> pl.Expr:

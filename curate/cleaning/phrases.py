@@ -24,8 +24,9 @@ WIKIHOW = {
     # Footnotes: their call (after a full stop or a comma) and what the page's script writes at it.
     r"([.!?,;:)\"”’])\[\d{1,3}\]": "${2}",
     r"[ \t]*\{\{[^{}\n]*\}\}": "",
-    r"[ \t]*\bX(?:[ \t]+[A-Z][A-Za-z]+)*[ \t]+(?:Research source|Expert Source|Trustworthy Source)\b"
-    r"(?:[ \t]*(?:Go to source|Expert Interview\.?))?[^.\n]{0,80}\.?": "",
+    r"[ \t]*\bX Research source\b": "",
+    r"[ \t]*\bX Expert Source\b[^\n]{0,200}?Expert Interview\.?(?:[ \t]*\d{1,2} \w+ \d{4}\.?)?": "",
+    r"[ \t]*\bX Trustworthy Source\b[^\n]{0,300}?Go to source": "",
     # Calls to take part.
     r"[ \t]*\bReader Poll:[^\n]*": "",
     r"(?m:^)[ \t]*(?:Watch the video|Thank(?:s| you),? wikiHow|Thank you for reading|Did this (?:article|summary) help you)"
@@ -40,17 +41,18 @@ WIKIHOW = {
 _SUCCESS = (
     r"gold|silver|platinum|awards?|upvot\w+|karma|front page|bl[eo]w(?:n|ing)? up|exploded|inbox|kind strangers?|"
     r"overwhelm\w+|thank(?:s| you)(?: so much| a lot| very much)?(?:,? (?:you )?(?:all|everyone|everybody|guys|folks|reddit))?"
-    r"(?: for (?:all )?(?:the|your|those)? ?(?:kind |great |amazing |helpful )*(?:words|replies|responses|comments|answers|help|support|votes|love|feedback))?[ \t]*[.!)*_]*(?:\n|\z)"
+    r"(?: for (?:all )?(?:the|your|those)? ?(?:kind |great |amazing |helpful )*(?:words|replies|responses|comments|answers|help|support|votes|love|feedback))?"
+    r"(?:,? (?:all|everyone|everybody|guys|folks|reddit))?[ \t]*[.!)*_]*(?:\n|\z)"
 )
 _SPELLING = r"(?:fix(?:ed|ing)?|correct(?:ed|ing)?|some|minor|a|my|the|for|[ \t,&/]|and)*\b(?:typos?|spelling|grammar|formatting|punctuation|wording)\b[^\n]*"
 _EDIT = r"[ \t]*[*_~(\[]{0,4}(?i:edit|eta|update)(?:[ \t]*#?\d{1,2})?[*_)\]]{0,3}[ \t]*[:;,.!\-–—][*_]{0,3}"
-THANKS_EDIT = rf"(?:(?:\n|\A){_EDIT}[ \t]*(?:(?i:[^\n]*?\b(?:{_SUCCESS})[^\n]*)|(?i:{_SPELLING}))\s*)+\z"
+THANKS_EDIT = rf"(?:(?:\s*\n|\A){_EDIT}[ \t]*(?:(?i:[^\n]*?\b(?:{_SUCCESS})[^\n]*)|(?i:{_SPELLING}))\s*)+\z"
 
 # A name after dashes below a full stop; after a quotation it names the one quoted, and stays.
 SIGNATURE = (
-    r"((?:\A|\n)[^>\n][^\n]*[\w.!?)][ \t]*\n)\s*(?:-{2,3}|—|–|~)[ \t]?[A-Z][\w.-]{1,20}(?:[ \t][A-Z][\w.-]{0,20})?\s*\z"
+    r"((?:\A|\n)[^>\n][^\n]*[\w.!?)])[ \t]*\n\s*(?:-{2,3}|—|–|~)[ \t]?[A-Z][\w.-]{1,20}(?:[ \t][A-Z][\w.-]{0,20})?\s*\z"
 )
-SENT_FROM = r"\n\s*(?:[-—*_^(]*[ \t]*)(?i:sent|posted|typed) (?:from|on|via|using) (?:my |the )?[^\n]{2,60}\s*\z"
+SENT_FROM = r"\s*\n\s*(?:[-—*_^(]*[ \t]*)(?i:sent|posted|typed) (?:from|on|via|using) (?:my |the )?[^\n]{2,60}\s*\z"
 
 # Kinds 7 and 10 of AlpacaDataCleaned: https://github.com/gururise/AlpacaDataCleaned
 _NONE = r"no[ _-]?inputs?(?:[ \t]+(?:is[ \t]+|was[ \t]+)?(?:required|needed|necessary|provided|given))?"

@@ -34,6 +34,8 @@ MEASURED = {
 NEEDS = ("source", *GIVEN, *MEASURED)
 # A detector that wavers between languages has seen a list of names: no reason to drop a row.
 MIN_CONFIDENCE = 0.9
+# Measured on the text as it is; everything else needs the masks.
+_LENGTHS = {"response_chars", "response_words", "response_tokens", "prompt_chars"}
 # Measured for every row or for none; the others are null for rows that their rule does not judge.
 _COMPLETE = {"response_tokens", "sarcasm", "first_person", "refers_to_others", "response_words", "nsfw"}
 
@@ -147,12 +149,10 @@ def measure(shard: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     from curate.rules import scan  # numba
 
     wanted = {rule.column for rule in TABLE if is_on(rule, settings)} | {"response_chars"}
-    frame = (
-        shard.lazy()
-        .with_columns(prose=masks.prose(conversation(responses_only=True)))
-        .with_columns(voice=masks.voice(pl.col("prose")))
-        .collect()
-    )
+    frame = shard
+    if wanted - _LENGTHS:
+        prose = shard.lazy().with_columns(prose=masks.prose(conversation(responses_only=True)))
+        frame = prose.with_columns(voice=masks.voice(pl.col("prose"))).collect()
     expressions = {
         **length.EXPRESSIONS,
         **voice.EXPRESSIONS,
