@@ -14,7 +14,7 @@ Edit = Callable[[pl.Expr], pl.Expr]
 
 _OPENING = r"(?m:^)[ \t>]*(?:(?:[*+-]|\d+[.)])[ \t]+)*"
 _FENCES = "|".join(
-    _OPENING + rf"`{{{width}}}[^`\n]*\n(?s:.*?)(?:(?m:^)[ \t>]*`{{{closing}}}[ \t]*(?m:$)|\z)"
+    _OPENING + rf"`{{{width}}}[^`\n]*(?:\z|\n(?s:.*?)(?:(?m:^)[ \t>]*`{{{closing}}}[ \t]*(?m:$)|\z))"
     for width, closing in (("5,", "5,"), ("4", "4,"), ("3", "3,"))
 )
 # Fenced blocks; code spans; lines indented by four spaces after a blank line, unless they are the items of a list.
@@ -77,6 +77,7 @@ def drop_links(text: pl.Expr) -> pl.Expr:
     text = text.str.replace_all(_EXAMPLE_URL, "${1}:\x1a${2}")
     link = rf"\[((?:[^\[\]\n]|\[[^\[\]\n]*\])*)\]\({_ADDRESS}{_TITLE}\)"
     text = outside_code(link, "${2}")(text)
+    text = outside_code(rf"\[([^\[\]\n]+)\]\([ \t]*{URL}", "${2}")(text)  # never closed
     definition = rf"(?m:^)[ ]{{0,3}}\[[^\]\n]+\]:[ \t]*<?{URL}>?{_TITLE}(?:\n|\z)"
     defined = text.str.contains(definition)
     text = pl.when(defined).then(outside_code(r"\[([^\[\]\n]+)\][ ]?\[[^\[\]\n]*\]", "${2}")(text)).otherwise(text)

@@ -42,7 +42,7 @@ _SUCCESS = (
     r"gold|silver|platinum|awards?|upvot\w+|karma|front page|bl[eo]w(?:n|ing)? up|exploded|inbox|kind strangers?|"
     r"overwhelm\w+|thank(?:s| you)(?: so much| a lot| very much)?(?:,? (?:you )?(?:all|everyone|everybody|guys|folks|reddit))?"
     r"(?: for (?:all )?(?:the|your|those)? ?(?:kind |great |amazing |helpful )*(?:words|replies|responses|comments|answers|help|support|votes|love|feedback))?"
-    r"(?:,? (?:all|everyone|everybody|guys|folks|reddit))?[ \t]*[.!)*_]*(?:\n|\z)"
+    r"(?:,? (?:all|everyone|everybody|guys|folks|reddit))?[.!)*_ \t]*(?:\n|\z)"
 )
 _SPELLING = r"(?:fix(?:ed|ing)?|correct(?:ed|ing)?|some|minor|a|my|the|for|[ \t,&/]|and)*\b(?:typos?|spelling|grammar|formatting|punctuation|wording)\b[^\n]*"
 _EDIT = r"[ \t]*[*_~(\[]{0,4}(?i:edit|eta|update)(?:[ \t]*#?\d{1,2})?[*_)\]]{0,3}[ \t]*[:;,.!\-–—][*_]{0,3}"
@@ -57,13 +57,13 @@ SENT_FROM = r"\s*\n\s*(?:[-—*_^(]*[ \t]*)(?i:sent|posted|typed) (?:from|on|via
 # Kinds 7 and 10 of AlpacaDataCleaned: https://github.com/gururise/AlpacaDataCleaned
 _NONE = r"no[ _-]?inputs?(?:[ \t]+(?:is[ \t]+|was[ \t]+)?(?:required|needed|necessary|provided|given))?"
 NO_INPUT = (
-    r"(?i)(?:\n\s*(?:#*[ \t]*input[ \t]*:\s*)?[`\"'<\[({\\]*[ \t]*"
+    r"(?i)(?:(?:\n\s*(?:#*[ \t]*input[ \t]*:\s*)?[`\"'<\[({\\]*[ \t]*"
     rf"(?:{_NONE}|n/a|not applicable)"
     r"[ \t]*[`\"'>\])}.]*"
     r"|\s+(?:#+[ \t]*input[ \t]*:[ \t]*[`<\[({]*|[`]?[<\[({][ \t]*)"
-    rf"{_NONE}[ \t]*[`>\])}}.]*)\s*\z"
+    rf"{_NONE}[ \t]*[`>\])}}.]*)\s*)+\z"
 )
-ANSWER_LABEL = r"\A\s*(?:#+[ \t]*)?(?:Output|Response)[ \t]*:\s*(\S)"
+ANSWER_LABEL = r"\A\s*(?:(?:#+[ \t]*)?(?:Output|Response)[ \t]*:\s*)+([^\s:])"
 
 # Escapes are repaired only in text that is surely neither code nor TeX nor about escapes.
 _TECHNICAL = r"[`{}=;$<>]|\\\\|\\\(|\bprint|(?i:regex|regular expression|escape|newline|new line|unicode|back ?slash|latex|json|code|string)|\b[A-Za-z]:\\"

@@ -15,7 +15,7 @@ RULES = {"source": SOURCE_RULES, **{name: stage.RULES for name, stage in STAGES.
 def summarise(run: Path, trusted: dict[str, Any] | None = None) -> dict[str, Any]:
     """All numbers of the report. Raises RunError where the run is not finished."""
     manifest = runs.open_run(run)
-    ledger = pl.read_parquet(run / "ledger.parquet")
+    ledger = pl.read_parquet(run / "ledger.parquet", columns=["id", "stage", "rule"])
     inputs = pl.read_parquet(run / "inputs.parquet", columns=["id", "source", "license"])
     dataset = pl.read_parquet(run / "dataset.parquet", columns=["id", "license"])
     keys = ("name", "complete", "inputs", "kept", "dropped", "seconds", "peak_memory_mb", "versions")
@@ -23,7 +23,7 @@ def summarise(run: Path, trusted: dict[str, Any] | None = None) -> dict[str, Any
         **{key: manifest[key] for key in keys},
         "funnel": _funnel(manifest["inputs"], ledger),
         "rules": _rules(ledger, trusted),
-        "trusted_examples": trusted["examples"] if trusted else None,
+        "trusted": trusted,
         "sources": _sources(inputs, ledger, dataset),
         "chosen": _beside_baselines(run),
         "edits": _edits(run),
@@ -123,8 +123,12 @@ def samples(run: Path, each: int = 3) -> dict[str, list[dict[str, Any]]]:
     some = ledger.sort("id").group_by("stage", "rule", maintain_order=True).head(each)
     kept = pl.read_parquet(run / "dataset.parquet", columns=["id"]).sort("id").head(each)
     wanted = pl.concat([some.select("id"), kept]).unique()
-    texts = pl.scan_parquet(folders[1].parts).select("id", "prompt", "response")
-    texts_found = texts.join(wanted.lazy(), on="id", how="semi").collect()
+    schema = dict.fromkeys(("id", "prompt", "response"), pl.String)
+    # Part by part, and as Python rows: a frame of a few strings would keep the buffers of all of them alive.
+    rows: list[dict[str, Any]] = []
+    for path in folders[1].parts:
+        rows += pl.read_parquet(path, columns=list(schema)).join(wanted, on="id", how="semi").to_dicts()
+    texts_found = pl.DataFrame(rows, schema=schema)
     shown = some.join(keys, on="id", how="left").join(texts_found, on="id", how="left")
     found = {"kept": kept.join(keys, on="id", how="left").join(texts_found, on="id", how="left").to_dicts()}
     for row in shown.to_dicts():

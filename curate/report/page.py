@@ -42,7 +42,7 @@ def render(summary: dict[str, Any], samples: dict[str, list[dict[str, Any]]]) ->
         ("What left, and where", _funnel(summary["funnel"])),
         ("By source", _table(summary["sources"])),
         ("The chosen set beside a random and a longest set of the same size", _table(summary["chosen"])),
-        ("Rules", _rules(summary["rules"], samples, summary["trusted_examples"])),
+        ("Rules", _rules(summary["rules"], samples, summary["trusted"])),
         ("Three that were kept", "".join(_sample(row) for row in samples["kept"])),
         ("What cleaning changed", _table(summary["edits"])),
         ("Licences of the kept examples", _table(summary["licenses"])),
@@ -88,9 +88,10 @@ def _cell(value: object) -> str:
     return f"{value:,.2f}" if isinstance(value, float) else escape(str(value))
 
 
-def _rules(rows: list[dict[str, Any]], samples: dict[str, list[dict[str, Any]]], trusted: int | None) -> str:
+def _rules(rows: list[dict[str, Any]], samples: dict[str, list[dict[str, Any]]], trusted: dict[str, Any] | None) -> str:
     note = (
-        f"<p class=why>Trusted: the share of the {trusted:,} examples of the trusted set that the rule would drop.</p>"
+        f"<p class=why>Of the {trusted['examples']:,} examples of the trusted set, the rules together would drop"
+        f" {trusted['rules'][-1]['share']:.1%}; each rule's share stands beside it.</p>"
         if trusted
         else "<p class=why>The recipe names no trusted set, so there is no false-drop check.</p>"
     )

@@ -70,6 +70,25 @@ _AFTER_HTML: dict[str, Edit] = {
         _markdown & _has("](", "://"),
         markdown.drop_links,
     ),
+    "stray_escapes": Edit(
+        r"A literal \n, \t, \" or \u00e9 in prose is the character it stands for.",
+        _plain & _has(r"\n", r"\"", r"\u"),
+        phrases.repair_escapes,
+    ),
+    "wikihow_phrases": Edit(
+        "wikiHow's calls, credits, footnote marks and lists of sources are gone.", _wikihow, phrases.drop_wikihow
+    ),
+    "no_input_marker": Edit(
+        "A 'no input' marker at the end of the prompt is gone.", _plain & (_part == "prompt"), phrases.drop_no_input
+    ),
+    "answer_label": Edit(
+        "A leading 'Output:' or 'Response:' is gone.", _plain & (_part == "response"), phrases.drop_label
+    ),
+    "article_opening": Edit(
+        "wikiHow's opening 'This article' is 'The following answer', as in LIMA.",
+        _wikihow & (_part == "response"),
+        phrases.rename_article,
+    ),
     "thanks_edit": Edit(
         "Remarks at the end about votes, awards or spelling are gone.",
         _markdown & _text.str.contains(r"(?i)\b(?:edit|eta|update)\b"),
@@ -80,31 +99,16 @@ _AFTER_HTML: dict[str, Edit] = {
         _markdown & _text.str.contains(r"(?:--|[—–~]|(?i:sent|posted|typed) )[^\n]*\s*\z"),
         phrases.drop_signature,
     ),
-    "article_opening": Edit(
-        "wikiHow's opening 'This article' is 'The following answer', as in LIMA.",
-        _wikihow & (_part == "response"),
-        phrases.rename_article,
-    ),
-    "wikihow_phrases": Edit(
-        "wikiHow's calls, credits, footnote marks and lists of sources are gone.", _wikihow, phrases.drop_wikihow
-    ),
-    "no_input_marker": Edit(
-        "A 'no input' marker at the end of the prompt is gone.", _plain & (_part == "prompt"), phrases.drop_no_input
-    ),
-    "stray_escapes": Edit(
-        r"A literal \n, \t, \" or \u00e9 in prose is the character it stands for.",
-        _plain & _has(r"\n", r"\"", r"\u"),
-        phrases.repair_escapes,
-    ),
-    "answer_label": Edit(
-        "A leading 'Output:' or 'Response:' is gone.", _plain & (_part == "response"), phrases.drop_label
-    ),
     "blank_lines": Edit(
         "One blank line at most outside code (two in plain text, which may be code), none at the ends.",
         ~_html & _text.str.contains(r"\A\s*\n|\s\z|[ \t]\n|\n\n\n"),
         _fold,
     ),
 }
+# Remarks of thanks and signatures hide each other from the end, where they are looked for; so does white space.
+_ORDER = [*_AFTER_HTML]
+_ORDER[_ORDER.index("thanks_edit") : _ORDER.index("signature") + 1] = ["thanks_edit", "signature"] * 3
+_ORDER.insert(_ORDER.index("wikihow_phrases"), "blank_lines")
 EDITS: dict[str, str] = {
     **{name: edit.about for name, edit in _BEFORE_HTML.items()},
     "html": _HTML,
@@ -145,9 +149,9 @@ def measure(shard: pl.DataFrame, settings: Settings) -> pl.DataFrame:
             texts = _edited(texts, name, edit, log)
     if "html" not in settings.skip:
         texts = _converted(texts, settings, log)
-    for name, edit in _AFTER_HTML.items():
+    for name in _ORDER:
         if name not in settings.skip:
-            texts = _edited(texts, name, edit, log)
+            texts = _edited(texts, name, _AFTER_HTML[name], log)
     cleaned = _rejoined(shard, texts)
     if "html" not in settings.skip:
         cleaned = cleaned.with_columns(pl.col("markup").replace({"html": "markdown"}))

@@ -243,7 +243,7 @@ broken = st.lists(st.one_of(body, st.builds("<{}>".format, tag), st.builds("</{}
 )
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=250)
 @given(st.one_of(body, broken))
 def test_reading_as_it_stands_equals_reading_what_the_parser_made_of_it(given):
     plain = render(given, trusted=False)
@@ -251,7 +251,7 @@ def test_reading_as_it_stands_equals_reading_what_the_parser_made_of_it(given):
         assert plain == render(repair(given), trusted=True)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=250)
 @given(st.lists(st.one_of(body, broken), max_size=4))
 def test_the_compiled_reader_equals_the_other_on_all_it_accepts(given):
     for text, source in zip(compiled.to_markdown_all(given), given, strict=True):

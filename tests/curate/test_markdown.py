@@ -19,6 +19,7 @@ def after(edit, *texts):
         ('[a](/wiki/b_(c) "title"), [d](#e), [f](mailto:g@h.i)', "a, d, f"),
         ("[a [b] c](http://x.y)", "a [b] c"),
         ("[](/emote) hi", " hi"),
+        ("[never closed](http://a.org\nend", "never closed\nend"),
         ("f[i](x) and $g[a](b)$", "f[i](x) and $g[a](b)$"),
         ("It is at https://a.org/x?y=1_(z), really.", "It is, really."),
         ("Nice (https://a.org). And <https://b.org>!", "Nice. And!"),

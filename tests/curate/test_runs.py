@@ -150,11 +150,12 @@ def test_the_fingerprint_of_code_follows_its_imports(tmp_path, monkeypatch):
     sources = {}
     original = runs.Path.read_text
     monkeypatch.setattr(
-        runs.Path, "read_text", lambda path, **how: sources.setdefault(path.name, original(path, **how))
+        runs.Path, "read_text", lambda path, **how: sources.setdefault(path, original(path, **how))
     )
     assert runs.code_fingerprint("curate.stages.exact") == before
-    assert {"exact.py", "text.py", "record.py"} <= set(sources)
-    sources["text.py"] += "\n# changed"
+    by_name = {path.name: path for path in sources}
+    assert {"exact.py", "text.py", "record.py"} <= set(by_name)
+    sources[by_name["text.py"]] += "\n# changed"
     assert runs.code_fingerprint("curate.stages.exact") != before
 
 
