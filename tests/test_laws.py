@@ -158,20 +158,9 @@ def test_a_changed_setting_repeats_its_stage_and_those_after_it(built, tmp_path)
     assert digest(run) == digest(built)
 
 
-def start(run: Path, engine: str) -> subprocess.Popen:
-    command = [
-        sys.executable,
-        "-m",
-        "curate",
-        "build",
-        "sample",
-        "-s",
-        "shard_rows=10",
-        "--out",
-        str(run),
-        "--engine",
-        engine,
-    ]
+def start(run: Path, engine: str, *more: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "curate", "build", "sample", "-s", "shard_rows=10", "--out", str(run)]
+    command += ["--engine", engine, *more]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
 
 
@@ -213,23 +202,7 @@ def test_an_interrupted_build_does_not_claim_to_be_finished(tmp_path):
     run = tmp_path / "run"
     assert start(run, "local").wait() == 0
     assert json.loads((run / "manifest.json").read_bytes())["kept"] > 0
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "curate",
-            "build",
-            "sample",
-            "-s",
-            "shard_rows=10",
-            "-s",
-            "clean.skip=[links]",
-            "--out",
-            run,
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = start(run, "local", "-s", "clean.skip=[links]")
     wait_until(lambda: not (run / "manifest.json").exists(), process)
     process.kill()
     process.wait()

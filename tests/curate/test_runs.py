@@ -149,9 +149,7 @@ def test_the_fingerprint_of_code_follows_its_imports(tmp_path, monkeypatch):
     before = runs.code_fingerprint("curate.stages.exact")
     sources = {}
     original = runs.Path.read_text
-    monkeypatch.setattr(
-        runs.Path, "read_text", lambda path, **how: sources.setdefault(path, original(path, **how))
-    )
+    monkeypatch.setattr(runs.Path, "read_text", lambda path, **how: sources.setdefault(path, original(path, **how)))
     assert runs.code_fingerprint("curate.stages.exact") == before
     by_name = {path.name: path for path in sources}
     assert {"exact.py", "text.py", "record.py"} <= set(by_name)
