@@ -22,8 +22,8 @@ import zstandard
 from lxml import etree
 
 from curate import files
-from curate.sources import posts_xml as reader
 from curate.sources import stackexchange
+from curate.sources.stackexchange import posts_xml as reader
 
 ATTRIBUTES = (*stackexchange.INTEGERS, *stackexchange.TEXTS)
 WORDS = """the a kettle valve of water boils when pressure falls below what its seal can hold and then steam finds every
@@ -150,7 +150,7 @@ def posts_xml(folder: Path, n_posts: int = 120_000) -> None:
     peers = {
         f"lxml {etree.__version__} iterparse, {len(ATTRIBUTES)} columns": lambda: by_lxml(path),
         "lxml iterparse, 4 attributes, no columns": lambda: by_lxml_body_only(path),
-        f"curate.sources.posts_xml, {len(ATTRIBUTES)} columns": lambda: by_us(path),
+        f"curate.sources.stackexchange.posts_xml, {len(ATTRIBUTES)} columns": lambda: by_us(path),
     }
     compare(f"Posts.xml, {n_posts:,} rows", path.stat().st_size, peers)
     path.unlink()

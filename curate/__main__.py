@@ -5,6 +5,7 @@ failed, 2 usage or recipe, 3 input or run folder, 130 interrupted with state sav
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -290,9 +291,11 @@ class _Bar:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code."""
+    # https://no-color.org: set to anything, it means no colour; without it, click colours terminals alone.
+    color = False if os.environ.get("NO_COLOR") else None
     try:
         # Help, --version and `exit` come back as a code; commands return nothing.
-        return cli.main(args=arguments, prog_name="python -m curate", standalone_mode=False) or 0
+        return cli.main(args=arguments, prog_name="python -m curate", standalone_mode=False, color=color) or 0
     except click.exceptions.Abort:
         click.secho("\ninterrupted; what was finished is saved: run the same command to go on", err=True)
         return 130
@@ -303,7 +306,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return 2
     except CurateError as error:
-        click.secho(str(error), err=True, fg="red")
+        click.secho(str(error), err=True, fg="red", color=color)
         return error.exit_code
 
 

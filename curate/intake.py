@@ -18,9 +18,10 @@ from curate import runs
 from curate.engines import Engine
 from curate.errors import InputError
 from curate.progress import Progress, Watcher
-from curate.recipe import SHIPPED, Recipe
+from curate.recipe import Recipe
 from curate.record import EXAMPLE, INPUT, REJECT, VERDICT, conform, example_id
 from curate.sources import SOURCES
+from curate.sources.instructions.tasks import TEMPLATES
 
 # Small files are read in one task until they reach this size, so that a thousand of them do not make a thousand parts.
 TASK_BYTES = 64_000_000
@@ -70,7 +71,7 @@ def fingerprint(recipe: Recipe, work: list[Task]) -> str:
     settings = {name: source.model_dump(mode="json") for name, source in recipe.active.items()}
     limits = [task.limit for task in work]
     # This file cuts the shards, and the templates word the prompts of task tables.
-    own = [path.read_text(encoding="utf-8") for path in (Path(__file__), SHIPPED / "templates.yaml")]
+    own = [path.read_text(encoding="utf-8") for path in (Path(__file__), TEMPLATES)]
     return runs.fingerprint(settings, files, code, limits, recipe.shard_rows, own)
 
 

@@ -71,7 +71,7 @@ class Recipe(Strict):
 
 def shipped() -> dict[str, Path]:
     """The recipes that come with the package, by name."""
-    return {path.stem: path for path in sorted(SHIPPED.glob("*.yaml")) if path.stem != "templates"}
+    return {path.stem: path for path in sorted(SHIPPED.glob("*.yaml"))}
 
 
 def load(recipe: str = "sample", overrides: tuple[str, ...] = ()) -> Recipe:

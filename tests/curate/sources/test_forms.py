@@ -10,8 +10,8 @@ from curate import record
 from curate.chat import to_messages
 from curate.errors import InputError
 from curate.files import Unreadable
-from curate.sources.forms import Options
-from curate.sources.recognise import known_forms, recognise
+from curate.sources.instructions.forms import Options
+from curate.sources.instructions.recognise import known_forms, recognise
 
 USER, ASSISTANT = "user", "assistant"
 
@@ -417,8 +417,8 @@ def test_whatever_stands_in_a_row_it_is_an_example_or_a_reject_never_a_crash(dat
 
 def test_a_loose_form_does_not_win_by_the_broken_rows_of_a_strict_one():
     """One alpaca record has lost its instruction: it is unreadable, and the file stays alpaca."""
-    from curate.sources.forms import Options
-    from curate.sources.recognise import known_forms, recognise
+    from curate.sources.instructions.forms import Options
+    from curate.sources.instructions.recognise import known_forms, recognise
 
     rows = [{"instruction": "Name a fruit.", "input": "", "output": "A pear."} for _ in range(5)]
     rows.append({"input": "apples, pears", "output": "Fruits."})

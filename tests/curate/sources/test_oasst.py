@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from curate.sources.forms import Options
-from curate.sources.oasst import MESSAGES, TREES
-from curate.sources.recognise import known_forms, recognise
+from curate.sources.instructions.forms import Options
+from curate.sources.instructions.oasst import MESSAGES, TREES
+from curate.sources.instructions.recognise import known_forms, recognise
 
 
 def message(name, role, parent=None, text=None, **more):

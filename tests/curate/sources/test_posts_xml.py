@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from curate.errors import InputError
-from curate.sources import posts_xml
+from curate.sources.stackexchange import posts_xml
 
 ATTRIBUTES = ("Id", "PostTypeId", "ParentId", "Score", "CreationDate", "Body", "Title", "Tags", "ClosedDate")
 BOM = b"\xef\xbb\xbf"

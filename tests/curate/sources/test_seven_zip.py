@@ -5,8 +5,8 @@ import py7zr
 import pytest
 
 from curate.errors import InputError
-from curate.sources import seven_zip
-from curate.sources.seven_zip import find_member, open_member
+from curate.sources.stackexchange import seven_zip
+from curate.sources.stackexchange.seven_zip import find_member, open_member
 
 # Neither constant nor quick to repeat, so that the archive has some size.
 TEXT = b"".join(b"%d " % (n * n * 2654435761 % 2**32) for n in range(60_000))

@@ -17,8 +17,8 @@ from lxml import etree
 
 from curate.errors import InputError
 from curate.record import EXAMPLE, REJECT, Batch, example_id
-from curate.sources import sites, stackexchange
-from curate.sources.stackexchange import Settings, load, sniff, units
+from curate.sources import stackexchange
+from curate.sources.stackexchange import Settings, load, sites, sniff, units
 
 Row = dict[str, str | int]
 

@@ -6,9 +6,9 @@ from collections import Counter
 import pytest
 
 from curate.errors import ConfigError, InputError
-from curate.sources.forms import Options
-from curate.sources.recognise import known_forms, recognise
-from curate.sources.tasks import NATURAL, TEMPLATES, fill, table_forms
+from curate.sources.instructions.forms import Options
+from curate.sources.instructions.recognise import known_forms, recognise
+from curate.sources.instructions.tasks import NATURAL, TEMPLATES, fill, table_forms
 
 TASK = {
     "definition": ["Say whether the sum is right."],

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from curate.errors import InputError
-from curate.sources import xml_rows
+from curate.sources.stackexchange import xml_rows
 
 if TYPE_CHECKING:
     from lxml import etree

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import polars as pl
 
 from curate.record import EXAMPLE, REJECT, Batch, conform, example_ids
-from curate.sources import sites
+from curate.sources.stackexchange import sites
 
 BATCH_ROWS = 20_000
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from curate.errors import InputError, did_you_mean
 from curate.files import Numbered, Unreadable
-from curate.sources import forms, oasst, tasks
-from curate.sources.forms import Form, Options
-from curate.sources.turns import Reading
+from curate.sources.instructions import forms, oasst, tasks
+from curate.sources.instructions.forms import Form, Options
+from curate.sources.instructions.turns import Reading
 
 LOOKED_AT = 200
 

@@ -16,8 +16,9 @@ from curate.config import Strict
 from curate.errors import InputError
 from curate.files import Sniff
 from curate.record import EXAMPLE, Batch
-from curate.sources import buckets, posts_xml, seven_zip, sites
-from curate.sources.pairs import ANSWER, QUESTION, Choice, Place, batches, pair, rejects
+from curate.sources import buckets
+from curate.sources.stackexchange import posts_xml, seven_zip, sites
+from curate.sources.stackexchange.pairs import ANSWER, QUESTION, Choice, Place, batches, pair, rejects
 
 RULES = {
     "unreadable": "The row is not well-formed XML, or lacks a field that a post cannot do without.",
