@@ -15,6 +15,7 @@ import pytest
 from curate import recipe as recipes
 from curate import runs
 from curate.build import build, read_corpus
+from curate.errors import RunError
 from curate.record import EXAMPLE, INPUT, VERDICT
 from curate.sources import SOURCES
 from curate.stages import STAGES
@@ -183,11 +184,11 @@ MOMENTS = [
 ]
 
 
-@pytest.mark.parametrize("engine", ["local", "processes"])
+@pytest.mark.parametrize("engine", ["local", "processes", pytest.param("ray", marks=pytest.mark.slow)])
 def test_killed_at_any_moment_it_goes_on_and_ends_in_the_same_bytes(engine, tmp_path):
     """One folder, killed again and again at later and later moments, against one that ran through."""
     run, through = tmp_path / "killed", tmp_path / "through"
-    for moment in MOMENTS if engine == "local" else MOMENTS[2:5:2]:
+    for moment in {"local": MOMENTS, "processes": MOMENTS[2:5:2], "ray": MOMENTS[3:4]}[engine]:
         process = start(run, engine)
         wait_until((run / moment).exists, process)
         os.killpg(process.pid, signal.SIGKILL)
@@ -208,3 +209,36 @@ def test_an_interrupted_build_does_not_claim_to_be_finished(tmp_path):
     process.wait()
     with pytest.raises(runs.RunError, match="its build has not finished"):
         runs.open_run(run)
+
+
+def mounted(folder: Path, options: str) -> None:
+    """A real file system in memory, mounted or mounted anew with other options; the test skips without the right to."""
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a tmpfs")
+
+
+@pytest.fixture
+def disk(tmp_path):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted(folder, "size=300k")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_full_disk_loses_nothing_and_the_build_goes_on_when_there_is_room(disk, sample, built):
+    with pytest.raises(RunError, match="the disk is full"):
+        build(sample, disk / "run")
+    finished = {path.relative_to(disk): path.stat().st_mtime_ns for path in disk.rglob("part-*.parquet")}
+    assert finished
+    mounted(disk, "remount,size=50m")
+    build(sample, disk / "run")
+    assert digest(disk / "run") == digest(built)
+    assert {path: (disk / path).stat().st_mtime_ns for path in finished} == finished
+
+
+def test_a_read_only_folder_is_one_line(disk, sample):
+    mounted(disk, "remount,ro")
+    with pytest.raises(RunError, match=r"cannot be written .*Choose another folder with --out"):
+        build(sample, disk / "run")
