@@ -7,13 +7,13 @@ failed, 2 usage or recipe, 3 input or run folder, 130 interrupted with state sav
 import json
 import os
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import click
 
+from curate.bar import Bar
 from curate.errors import CurateError, InputError, did_you_mean
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -99,7 +99,7 @@ def build(
     if dry_run:
         _show_plan(settings, run, limit, as_json)
         return
-    with _Bar() as bar:
+    with Bar() as bar:
         summary = build_recipe(settings, run, engine=engine, workers=workers, limit=limit, watch=bar)
     if as_json:
         _print_json({"run": str(run), **summary})
@@ -245,48 +245,6 @@ def _short(value: Any) -> str:  # noqa: ANN401 - any measured value
     if isinstance(value, list | tuple):
         return ", ".join(map(_short, value))
     return f"{value:.4g}" if isinstance(value, float) else "–" if value is None else str(value)
-
-
-class _Bar:
-    """Draws progress on stderr: a bar with the time left on a terminal, one plain line a stage elsewhere."""
-
-    def __init__(self) -> None:
-        self.live = sys.stderr.isatty()
-        self.stage = ""
-        self.started = time.monotonic()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.live and self.stage:
-            click.echo("", err=True)
-
-    def __call__(self, progress: Any) -> None:  # noqa: ANN401 - Progress, imported lazily
-        new = progress.stage != self.stage
-        if new:
-            if self.live and self.stage:
-                click.echo("", err=True)
-            self.stage, self.started = progress.stage, time.monotonic()
-            self.first = progress.done
-        if self.live:
-            click.echo(f"\r\033[K{self._line(progress)}", nl=False, err=True)
-        elif progress.done == progress.total:
-            click.echo(self._line(progress), err=True)
-
-    def _line(self, progress: Any) -> str:  # noqa: ANN401 - as above
-        share = progress.done / progress.total if progress.total else 1.0
-        elapsed = time.monotonic() - self.started
-        parts = f"{progress.stage:<8} {progress.done}/{progress.total}"
-        rows = f"  {progress.rows:,} rows" if progress.rows else ""
-        note = f"  {progress.note}" if progress.note else ""
-        if not self.live:
-            return f"{parts}{rows}  {elapsed:.1f} s{note}"
-        new = progress.done - self.first
-        left = elapsed / new * (progress.total - progress.done) if new else None
-        eta = "" if left is None or not progress.total - progress.done else f"  {left:,.0f} s left"
-        bar = "█" * round(share * 24) + "·" * (24 - round(share * 24))
-        return f"{progress.stage:<8} {bar} {share:>4.0%}{rows}{eta}{note}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -69,7 +69,7 @@ def build(
             (run / "manifest.json").unlink(missing_ok=True)
         runs.discard_others(run, [step.folder for step in steps])
         runs.write_text(run / "recipe.yaml", config.dump(recipe))
-        files = intake.read(run, recipe, work, spread, watch)
+        read = intake.read(run, recipe, work, spread, watch)
         for step in steps[1:]:
             run_stage(run, step, getattr(recipe, step.folder.name), spread, watch)
         watch(Progress("publish", 0, 1, 0))
@@ -80,7 +80,7 @@ def build(
             "complete": limit is None,
             "limit": limit,
             **books,
-            "files": files,
+            **read,
             "seeds": dict(_seeds(recipe)),
             "seconds": {step.folder.name: (step.folder.done or {})["seconds"] for step in steps},
             "reused": [step.folder.name for step in steps if step.done],
@@ -100,7 +100,7 @@ def run_stage(run: Path, step: Plan, settings: Any, engine: engines.Engine, watc
     folder, name = step.folder, step.folder.name
     shards = [path.name for path in runs.stage_folders(run)[0].parts]
     if runs.is_done(folder, step.fingerprint):
-        watch(Progress(name, len(shards), len(shards), 0, "unchanged"))
+        watch(Progress(name, 0, 0, 0, f"{name:<8} unchanged"))
         return
     runs.begin(folder, step.fingerprint)
     started = time.monotonic()

@@ -16,17 +16,15 @@ import polars as pl
 
 from curate import runs
 from curate.engines import Engine
-from curate.errors import InputError
 from curate.progress import Progress, Watcher
 from curate.recipe import Recipe
 from curate.record import EXAMPLE, INPUT, REJECT, VERDICT, conform, example_id
+from curate.shards import Shards
 from curate.sources import SOURCES
 from curate.sources.instructions.tasks import TEMPLATES
 
 # Small files are read in one task until they reach this size, so that a thousand of them do not make a thousand parts.
 TASK_BYTES = 64_000_000
-# A shard is also closed at this size, so that a few very long texts do not make a huge one.
-SHARD_BYTES = 256_000_000
 
 
 class Task(NamedTuple):
@@ -82,46 +80,58 @@ def _stamp(file: Path) -> tuple[int, int]:
     return (stat.st_size, stat.st_mtime_ns)
 
 
-def read(run: Path, recipe: Recipe, work: list[Task], engine: Engine, watch: Watcher) -> list[dict[str, Any]]:
-    """Read every task into parts of schema EXAMPLE; the figures of each input file.
+def read(run: Path, recipe: Recipe, work: list[Task], engine: Engine, watch: Watcher) -> dict[str, Any]:
+    """Read every task into parts of schema EXAMPLE; `files` (each with its sha256) and `forms` (what they were taken for).
 
     Leaves `inputs.parquet` in the run folder and `verdicts.parquet` (the sources' own rejects) in the stage's.
     """
     folder = runs.StageFolder(0, "source", run / "0-source")
     print_ = fingerprint(recipe, work)
-    if not runs.is_done(folder, print_):
+    if runs.is_done(folder, print_):
+        watch(Progress("source", 0, 0, 0, "source   unchanged"))
+    else:
         runs.begin(folder, print_)
         started = time.monotonic()
-        waiting = [task for task in work if not _marker(folder.path, task).exists()]
-        finished = len(work) - len(waiting)
-        rows = 0
-        watch(Progress("source", finished, len(work), rows))
-        for index, count in engine(partial(read_task, folder.path, recipe.shard_rows), waiting):
-            finished, rows = finished + 1, rows + count
-            watch(Progress("source", finished, len(work), rows, waiting[index].source))
+        _read_tasks(folder, recipe, work, engine, watch)
         _set_repeated_keys_apart(folder)
         runs.write_parquet_parts(folder.verdicts, VERDICT, _reject_verdicts(folder.path))
         runs.write_parquet_parts(run / "inputs.parquet", INPUT, _inputs(folder))
-        figures = [figure for task in work for figure in (runs.read_json(_marker(folder.path, task)) or {})["files"]]
-        runs.finish(folder, print_, files=figures, seconds=round(time.monotonic() - started, 3))
-    files: list[dict[str, Any]] = (folder.done or {})["files"]
-    return files
+        markers = [runs.read_json(_marker(folder.path, task)) or {} for task in work]
+        found = {name: [row for marker in markers for row in marker[name]] for name in ("files", "forms")}
+        runs.finish(folder, print_, **found, seconds=round(time.monotonic() - started, 3))
+    done = folder.done or {}
+    return {name: done[name] for name in ("files", "forms")}
+
+
+def _read_tasks(folder: runs.StageFolder, recipe: Recipe, work: list[Task], engine: Engine, watch: Watcher) -> None:
+    waiting = [task for task in work if not _marker(folder.path, task).exists()]
+    finished, rows = len(work) - len(waiting), 0
+    watch(Progress("source", finished, len(work), rows))
+    for _, figures in engine(partial(read_task, folder.path, recipe.shard_rows), waiting):
+        finished, rows = finished + 1, rows + figures["examples"]
+        watch(Progress("source", finished, len(work), rows, "\n".join(map(described, figures["forms"]))))
 
 
 def _marker(folder: Path, task: Task) -> Path:
     return folder / f"task-{task.number:04}.json"
 
 
-def read_task(folder: Path, shard_rows: int, task: Task) -> int:
-    """Read one task into `part-<task>-<n>.parquet` and `rejects-<task>-<n>.parquet`; how many examples it gave."""
+def described(form: dict[str, Any]) -> str:
+    """One line on the form that files of a source were found to have."""
+    files = f"{form['files']:,} files" if form["files"] > 1 else "1 file"
+    return f"{form['source']}: {files} of {form['kind']}, {form['form']}; {form['covered']:,} of {form['rows']:,} records looked at fit"
+
+
+def read_task(folder: Path, shard_rows: int, task: Task) -> dict[str, Any]:
+    """Read one task into `part-<task>-<n>.parquet` and `rejects-<task>-<n>.parquet`; its figures, as in its marker."""
     scratch = folder / f"scratch-{task.number:04}"
     shutil.rmtree(scratch, ignore_errors=True)
     for stale in (*folder.glob(f"part-{task.number:04}-*"), *folder.glob(f"rejects-{task.number:04}-*")):
         stale.unlink()
     with runs.clear_write_errors(scratch):
         scratch.mkdir(parents=True)
-    parts = _Shards(folder, f"part-{task.number:04}", EXAMPLE, shard_rows)
-    rejects = _Shards(folder, f"rejects-{task.number:04}", REJECT, shard_rows)
+    parts = Shards(folder, f"part-{task.number:04}", EXAMPLE, shard_rows)
+    rejects = Shards(folder, f"rejects-{task.number:04}", REJECT, shard_rows)
     try:
         for unit in task.units:
             with runs.clear_write_errors(folder):
@@ -137,12 +147,25 @@ def read_task(folder: Path, shard_rows: int, task: Task) -> int:
         for file in task.files
         if file.is_file()
     ]
-    figures = {"examples": parts.rows, "rejects": rejects.rows, "files": files}
+    figures = {"examples": parts.rows, "rejects": rejects.rows, "files": files, "forms": _forms(task)}
     runs.write_json(_marker(folder, task), figures)
-    return parts.rows
+    return figures
 
 
-def _drain(task: Task, unit: tuple[Path, ...], scratch: Path, parts: "_Shards", rejects: "_Shards") -> None:
+def _forms(task: Task) -> list[dict[str, Any]]:
+    """What the files of a task were taken for: one row a form."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for unit in task.units:
+        for sniff in SOURCES[task.settings.kind].forms(unit, task.settings):
+            head = {"source": task.source, "kind": sniff.kind, "form": sniff.form}
+            row = found.setdefault((sniff.kind, sniff.form), {**head, "files": 0, "rows": 0, "covered": 0})
+            row["files"] += 1
+            row["rows"] += sniff.rows
+            row["covered"] += sniff.covered
+    return list(found.values())
+
+
+def _drain(task: Task, unit: tuple[Path, ...], scratch: Path, parts: Shards, rejects: Shards) -> None:
     batches = SOURCES[task.settings.kind].load(task.source, unit, task.settings, scratch)
     for batch in batches:
         left = None if task.limit is None else task.limit - parts.rows
@@ -153,40 +176,6 @@ def _drain(task: Task, unit: tuple[Path, ...], scratch: Path, parts: "_Shards", 
     # A generator stopped early holds threads and spill files until it is closed.
     if not isinstance(batches, list | tuple):
         batches.close()  # type: ignore[attr-defined]
-
-
-class _Shards:
-    """Rows gathered into files of `shard_rows` (or SHARD_BYTES), cut at the same rows whatever the batches were."""
-
-    def __init__(self, folder: Path, stem: str, schema: pl.Schema, shard_rows: int) -> None:
-        self.folder, self.stem, self.schema, self.shard_rows = folder, stem, schema, shard_rows
-        self.held: list[pl.DataFrame] = []
-        self.rows = self.written = 0
-
-    def add(self, frame: pl.DataFrame) -> None:
-        if frame.schema != self.schema:
-            raise AssertionError(f"a source yielded {frame.schema}, expected {self.schema}")
-        self.rows += frame.height
-        self.held.append(frame)
-        while sum(held.height for held in self.held) >= self.shard_rows:
-            joined = pl.concat(self.held)
-            self._write(joined.head(self.shard_rows))
-            self.held = [joined.slice(self.shard_rows)]
-
-    def close(self) -> None:
-        joined = pl.concat([self.schema.to_frame(), *self.held])
-        if joined.height:
-            self._write(joined)
-        self.held = []
-
-    def _write(self, frame: pl.DataFrame) -> None:
-        # Long texts: cut further, always into equal halves, so that the cut depends on the rows alone.
-        if frame.height > 1 and frame.estimated_size() > SHARD_BYTES:
-            self._write(frame.head(frame.height // 2))
-            self._write(frame.slice(frame.height // 2))
-            return
-        runs.write_parquet(self.folder / f"{self.stem}-{self.written:05}.parquet", frame)
-        self.written += 1
 
 
 def _sha256(file: Path) -> str:
@@ -235,10 +224,3 @@ def _reject_verdicts(folder: Path) -> Iterator[pl.DataFrame]:
 def _inputs(folder: runs.StageFolder) -> Iterable[pl.DataFrame]:
     for path in (*folder.parts, *sorted(folder.path.glob("rejects-*.parquet"))):
         yield pl.read_parquet(path, columns=list(INPUT))
-
-
-def require_inputs(work: list[Task]) -> None:
-    """Raise InputError where a source gave no unit at all."""
-    for task in work:
-        if not task.units:
-            raise InputError(f"source '{task.source}': nothing to read. Check sources.{task.source} in the recipe.")

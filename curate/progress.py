@@ -5,7 +5,10 @@ from typing import NamedTuple
 
 
 class Progress(NamedTuple):
-    """A stage has finished `done` of `total` pieces of work; `rows` have passed so far; `note` is for a person."""
+    """A stage has finished `done` of `total` pieces of work; `rows` have passed so far; `note` is for a person.
+
+    A stage that has nothing to do, since nothing before it changed, has a `total` of 0.
+    """
 
     stage: str
     done: int

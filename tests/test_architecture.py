@@ -13,8 +13,9 @@ ROOT = Path(__file__).parents[1]
 ROOMS = [
     ["errors"],
     ["record", "config", "files", "engines", "progress"],
-    ["chat", "text"],
+    ["chat", "text", "bar"],
     ["runs", "cleaning", "rules"],
+    ["shards"],
     ["sources.*", "stages.*"],
     ["sources", "stages"],
     ["recipe"],

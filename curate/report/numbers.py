@@ -18,7 +18,7 @@ def summarise(run: Path, trusted: dict[str, Any] | None = None) -> dict[str, Any
     ledger = pl.read_parquet(run / "ledger.parquet", columns=["id", "stage", "rule"])
     inputs = pl.read_parquet(run / "inputs.parquet", columns=["id", "source", "license"])
     dataset = pl.read_parquet(run / "dataset.parquet", columns=["id", "license"])
-    keys = ("name", "complete", "inputs", "kept", "dropped", "seconds", "peak_memory_mb", "versions")
+    keys = ("name", "complete", "inputs", "kept", "dropped", "forms", "seconds", "peak_memory_mb", "versions")
     return {
         **{key: manifest[key] for key in keys},
         "funnel": _funnel(manifest["inputs"], ledger),

@@ -41,6 +41,7 @@ def render(summary: dict[str, Any], samples: dict[str, list[dict[str, Any]]]) ->
     sections = [
         ("What left, and where", _funnel(summary["funnel"])),
         ("By source", _table(summary["sources"])),
+        ("What the files were taken for, and how many of the first records fit", _table(summary["forms"])),
         ("The chosen set beside a random and a longest set of the same size", _table(summary["chosen"])),
         ("Rules", _rules(summary["rules"], samples, summary["trusted"])),
         ("Three that were kept", "".join(_sample(row) for row in samples["kept"])),

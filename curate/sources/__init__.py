@@ -20,6 +20,9 @@ class Source(Protocol):
     def units(self, settings: Any) -> list[tuple[Path, ...]]:  # noqa: ANN401 - as above
         """Independent pieces of work, in a stable order: files that must be read together."""
 
+    def forms(self, unit: tuple[Path, ...], settings: Any) -> list[Sniff]:  # noqa: ANN401 - as above
+        """What the files of a unit are taken for, and how many of their first records fit."""
+
     def load(self, name: str, unit: tuple[Path, ...], settings: Any, scratch: Path) -> Iterator[Batch]:  # noqa: ANN401 - as above
         """Every record of the unit, once: as an example or as a reject."""
 

@@ -6,7 +6,7 @@ import json
 import polars as pl
 import pytest
 
-from curate import intake, runs
+from curate import intake, runs, shards
 from curate.build import build
 from curate.engines import engine
 from curate.progress import silent
@@ -51,15 +51,23 @@ def test_large_files_have_tasks_of_their_own(tmp_path, monkeypatch):
 
 
 def test_long_texts_close_a_shard_early(tmp_path, monkeypatch):
-    monkeypatch.setattr(intake, "SHARD_BYTES", 1)
+    monkeypatch.setattr(shards, "SHARD_BYTES", 1)
     _, run = read(tmp_path, recipe(tmp_path, a=rows(4)))
     assert [pl.read_parquet(path).height for path in runs.stage_folders(run)[0].parts] == [1, 1, 1, 1]
 
 
 def test_the_files_are_listed_with_their_hash(tmp_path):
-    files, _ = read(tmp_path, recipe(tmp_path, a=rows(2)))
-    assert len(files) == 1
-    assert files[0]["sha256"] == hashlib.sha256((tmp_path / "raw/a.json").read_bytes()).hexdigest()
+    found, _ = read(tmp_path, recipe(tmp_path, a=rows(2)))
+    assert [file["bytes"] for file in found["files"]] == [(tmp_path / "raw/a.json").stat().st_size]
+    assert found["files"][0]["sha256"] == hashlib.sha256((tmp_path / "raw/a.json").read_bytes()).hexdigest()
+
+
+def test_the_form_of_the_files_is_told_with_its_coverage(tmp_path):
+    found, _ = read(tmp_path, recipe(tmp_path, a=rows(2), b=[*rows(3), {"instruction": "No answer."}]))
+    assert found["forms"] == [
+        {"source": "set", "kind": "instructions", "form": "alpaca", "files": 2, "rows": 6, "covered": 5}
+    ]
+    assert intake.described(found["forms"][0]) == "set: 2 files of instructions, alpaca; 5 of 6 records looked at fit"
 
 
 def test_a_changed_file_is_read_again_and_an_unchanged_one_is_not(tmp_path):

@@ -107,6 +107,12 @@ def form_of(unit: tuple[Path, ...], settings: Settings) -> Found:
     return recognise(where, head, known_forms(settings.templates), _options(settings), settings.form)
 
 
+def forms(unit: tuple[Path, ...], settings: Settings) -> list[Sniff]:
+    """What a unit is taken for under these settings."""
+    found = form_of(unit, settings)
+    return [Sniff("instructions", found.form.name, found.rows, found.covered, found.remark)]
+
+
 def load(name: str, unit: tuple[Path, ...], settings: Settings, scratch: Path) -> Iterator[Batch]:  # noqa: ARG001 - every source has it
     """The examples of a unit. `key` is file:row (`alpaca.json:17`), with #k where a row holds several.
 

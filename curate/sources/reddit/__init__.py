@@ -92,6 +92,11 @@ def units(settings: Settings) -> list[tuple[Path, ...]]:
     return [tuple(group) for _, group in sorted(groups.items())]
 
 
+def forms(unit: tuple[Path, ...], settings: Settings) -> list[Sniff]:  # noqa: ARG001 - every source has it
+    """What `sniff` says of each file of a unit."""
+    return [found for file in unit if (found := sniff(file)) is not None]
+
+
 def load(name: str, unit: tuple[Path, ...], settings: Settings, scratch: Path) -> Iterator[Batch]:
     """The examples and rejects of one unit: rejects met while reading first, then thread by thread in file order.
 

@@ -113,6 +113,11 @@ def _begins_with_posts(path: Path) -> bool:
         return b"<posts" in handle.read(4096).replace(b"\0", b"")
 
 
+def forms(unit: tuple[Path, ...], settings: Settings) -> list[Sniff]:  # noqa: ARG001 - every source has it
+    """What `sniff` says of each file of a unit."""
+    return [found for file in unit if (found := sniff(file)) is not None]
+
+
 def load(name: str, unit: tuple[Path, ...], settings: Settings, scratch: Path) -> Iterator[Batch]:
     """The posts of a site: an example for each best (or each) answer, a reject for every other post.
 

@@ -63,6 +63,11 @@ def units(settings: Settings) -> list[tuple[Path, ...]]:
     return [*((table,) for table in tables), *chunks]
 
 
+def forms(unit: tuple[Path, ...], settings: Settings) -> list[Sniff]:  # noqa: ARG001 - every source has it
+    """What `sniff` says of each file of a unit."""
+    return [found for file in unit if (found := sniff(file)) is not None]
+
+
 def load(name: str, unit: tuple[Path, ...], settings: Settings, scratch: Path) -> Iterator[Batch]:  # noqa: ARG001 - nothing is spilled
     """The examples and rejects of one unit in the order of the files. Raises InputError where a file is truncated."""
     kept: list[dict[str, Any]] = []
