@@ -41,7 +41,7 @@ class Bar:
             click.echo(self._line(progress), err=True)
 
     def _line(self, progress: Progress) -> str:
-        share = progress.done / progress.total if progress.total else 1.0
+        share = progress.done / progress.total
         elapsed = time.monotonic() - self.started
         parts = f"{progress.stage:<8} {progress.done}/{progress.total}"
         rows = f"  {progress.rows:,} rows" if progress.rows else ""

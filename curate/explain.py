@@ -7,10 +7,11 @@ from typing import Any
 import polars as pl
 
 from curate import config, runs
-from curate.errors import RunError, did_you_mean
+from curate.errors import RunError
 from curate.recipe import Recipe
 from curate.rules.table import TABLE
 from curate.runs import StageFolder
+from curate.sources import RULES as SOURCE_RULES
 from curate.stages import STAGES, filters
 
 TEXTS = ("system", "prompt", "response")
@@ -54,12 +55,11 @@ def _find(run: Path, wanted: str) -> dict[str, Any]:
     if found.is_empty():
         found = inputs.filter(pl.col("id").str.starts_with(wanted)).head(5).collect()
     if found.is_empty():
-        keys = (
-            inputs.filter(pl.col("key").str.contains(wanted.rsplit("/", maxsplit=1)[-1], literal=True))
-            .head(50)
-            .collect()
-        )
-        hint = did_you_mean(wanted, keys["key"]) if keys.height else "`inputs.parquet` lists every id and key."
+        # Keys of the same file or site, where the wanted one names it: site/a/12, alpaca.json:17.
+        home = wanted[: max(wanted.rfind("/"), wanted.rfind(":")) + 1]
+        keys = inputs.filter(pl.col("key").str.starts_with(home)).select("key").head(20_000).collect()["key"]
+        near = difflib.get_close_matches(wanted, keys, n=3)
+        hint = f"Near: {', '.join(near)}." if near else "inputs.parquet lists every id and key."
         raise RunError(f"{run}: no input has the id or key '{wanted}'. {hint}")
     if found.height > 1:
         raise RunError(f"{run}: '{wanted}' is the start of several ids: {', '.join(found['id'])}")
@@ -77,7 +77,7 @@ def _stage(folder: StageFolder, wanted: str) -> dict[str, Any]:
     mine = pl.col("id") == wanted
     measured = _row(folder, wanted) if folder.number > 1 else None
     verdicts = pl.scan_parquet(folder.verdicts).filter(mine).collect().drop("id", "stage").to_dicts()
-    rules = STAGES[folder.name].RULES if folder.name in STAGES else {}
+    rules = STAGES[folder.name].RULES if folder.name in STAGES else SOURCE_RULES
     for verdict in verdicts:
         verdict["sentence"] = rules.get(verdict["rule"], "")
     scores = (

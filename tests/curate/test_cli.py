@@ -141,11 +141,19 @@ def test_explain_lists_every_rule_with_its_value_and_limit(recipe, tmp_path, cap
     assert "ok refusal" in out
 
 
+def test_explain_says_why_a_record_never_became_an_example(recipe, tmp_path, capsys):
+    (tmp_path / "set.json").write_text(json.dumps([*SMALL, {"instruction": "An answer is missing here."}]))
+    run(capsys, "build", recipe, "--out", tmp_path / "run")
+    _, out, _ = run(capsys, "explain", tmp_path / "run", "set.json:5")
+    assert "dropped by unreadable" in out
+    assert "The record cannot be read in the form of its file" in out
+
+
 def test_explain_answers_a_wrong_id_with_what_is_near(recipe, tmp_path, capsys):
     run(capsys, "build", recipe, "--out", tmp_path / "run")
     code, _, err = run(capsys, "explain", tmp_path / "run", "set.json:9")
     assert code == 3
-    assert "no input has the id or key 'set.json:9'" in err
+    assert "no input has the id or key 'set.json:9'. Near: set.json:" in err
     code, _, err = run(capsys, "explain", tmp_path / "nothing", "x")
     assert (code, err) == (3, f"{tmp_path}/nothing: no manifest.json: it is not a run folder\n")
 
