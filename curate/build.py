@@ -27,22 +27,28 @@ from curate.stages import STAGES
 
 
 class Plan(NamedTuple):
-    """A stage of a build, the fingerprint it would get, and whether a finished folder has it already."""
+    """A stage of a build: the fingerprints of what its parts and its verdicts depend on, and whether both are there."""
 
     folder: StageFolder
-    fingerprint: str
+    measured: str
+    decided: str
     done: bool
 
 
 def plan(recipe: Recipe, run: Path, limit: int | None = None) -> tuple[list[intake.Task], list[Plan]]:
     """What a build would read and which stages it would run; changes nothing. Raises InputError for missing inputs."""
     work = intake.tasks(recipe, limit)
-    prints = [intake.fingerprint(recipe, work)]
-    for name in STAGES:
-        settings = getattr(recipe, name).model_dump(mode="json")
-        prints.append(runs.fingerprint(prints[-1], settings, runs.code_fingerprint(f"curate.stages.{name}")))
-    folders = [StageFolder(n, name, run / f"{n}-{name}") for n, name in enumerate(("source", *STAGES))]
-    steps = [Plan(folder, print_, runs.is_done(folder, print_)) for folder, print_ in zip(folders, prints, strict=True)]
+    source = StageFolder(0, "source", run / "0-source")
+    decided = intake.fingerprint(recipe, work)
+    steps = [Plan(source, decided, decided, runs.is_done(source, decided))]
+    for number, (name, stage) in enumerate(STAGES.items(), start=1):
+        settings = getattr(recipe, name)
+        code = runs.code_fingerprint(f"curate.stages.{name}")
+        # Chained: what came before decides which rows are measured here.
+        measured = runs.fingerprint(decided, code, stage.measured_by(settings))
+        decided = runs.fingerprint(measured, settings.model_dump(mode="json"))
+        folder = StageFolder(number, name, run / f"{number}-{name}")
+        steps.append(Plan(folder, measured, decided, runs.is_done(folder, decided)))
     return work, steps
 
 
@@ -99,10 +105,10 @@ def run_stage(run: Path, step: Plan, settings: Any, engine: engines.Engine, watc
     """Measure the shards that are not measured yet, then decide. Does nothing where the stage is done."""
     folder, name = step.folder, step.folder.name
     shards = [path.name for path in runs.stage_folders(run)[0].parts]
-    if runs.is_done(folder, step.fingerprint):
+    if runs.is_done(folder, step.decided):
         watch(Progress(name, 0, 0, 0, f"{name:<8} unchanged"))
         return
-    runs.begin(folder, step.fingerprint)
+    runs.begin(folder, step.measured)
     started = time.monotonic()
     have = {path.name for path in folder.parts}
     waiting = [shard for shard in shards if shard not in have]
@@ -119,7 +125,7 @@ def run_stage(run: Path, step: Plan, settings: Any, engine: engines.Engine, watc
     runs.write_parquet(folder.verdicts, decision.verdicts.sort("id", "rule"))
     dropped = decision.verdicts["id"].n_unique()
     elapsed = time.monotonic() - started
-    runs.finish(folder, step.fingerprint, rows=corpus.height, dropped=dropped, seconds=round(elapsed, 3))
+    runs.finish(folder, step.decided, rows=corpus.height, dropped=dropped, seconds=round(elapsed, 3))
 
 
 def measure_shard(run: Path, folder: StageFolder, settings: Any, shard: str) -> int:  # noqa: ANN401 - each stage has its own

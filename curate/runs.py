@@ -4,8 +4,8 @@
       recipe.yaml  manifest.json  inputs.parquet  dataset.jsonl  dataset.parquet  ledger.parquet
       0-source/ 1-clean/ ...   part-*.parquet, verdicts.parquet, scores.parquet, begun.json, done.json
 
-A stage folder carries `begun.json` (the fingerprint of what it is being made from) from its first moment and `done.json`
-(the same fingerprint, rows, seconds) from its last. A part with its final name is whole: it was written under another
+A stage folder carries `begun.json` (the fingerprint of what its parts are made from) from its first moment and `done.json`
+(the fingerprint of what its verdicts are made from, rows, seconds) from its last. A part with its final name is whole: it was written under another
 name, flushed to disk and renamed.
 """
 

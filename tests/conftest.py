@@ -1,9 +1,15 @@
 """Fixtures that every room of the tests shares."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No test may depend on how fast the machine is; where a red run stops others, the examples are the same every time.
+settings.register_profile("lapidary", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("lapidary")
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 

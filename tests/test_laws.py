@@ -159,6 +159,18 @@ def test_a_changed_setting_repeats_its_stage_and_those_after_it(built, tmp_path)
     assert digest(run) == digest(built)
 
 
+def test_a_moved_limit_decides_anew_without_measuring_again(built, tmp_path):
+    run = tmp_path / "run"
+    build(recipes.load("sample", SMALL_SHARDS), run)
+    stamps = {path: path.stat().st_mtime_ns for path in run.glob("2-filters/part-*.parquet")}
+    moved = recipes.load("sample", (*SMALL_SHARDS, "filters.profiles.wikihow.min_chars=900"))
+    summary = build(moved, run)
+    assert {path: path.stat().st_mtime_ns for path in run.glob("2-filters/part-*.parquet")} == stamps
+    build(moved, tmp_path / "afresh")
+    assert digest(run) == digest(tmp_path / "afresh") != digest(built)
+    assert any(row["rule"] == "min_chars" and row["dropped"] > 16 for row in summary["rules"])
+
+
 def start(run: Path, engine: str, *more: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "curate", "build", "sample", "-s", "shard_rows=10", "--out", str(run)]
     command += ["--engine", engine, *more]

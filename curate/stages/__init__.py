@@ -19,6 +19,9 @@ class Stage(Protocol):
     def RULES(self) -> dict[str, str]:  # noqa: N802 - a module's constant
         """What each rule says, with its source."""
 
+    def measured_by(self, settings: Any) -> object:  # noqa: ANN401 - as above
+        """What of the settings `measure` depends on, as JSON; the rest can change without measuring again."""
+
     def measure(self, shard: pl.DataFrame, settings: Any) -> pl.DataFrame:  # noqa: ANN401 - as above
         """Row-local columns: same ids, same order, nothing dropped."""
 

@@ -136,6 +136,11 @@ class Settings(Strict):
         return names
 
 
+def measured_by(settings: Settings) -> object:
+    """What of the settings `measure` depends on: all."""
+    return settings.model_dump(mode="json")
+
+
 def measure(shard: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     """The shard (schema EXAMPLE) with its texts cleaned, and `edits` (List(String)): the names of what changed a row.
 

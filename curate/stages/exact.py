@@ -27,6 +27,11 @@ class Settings(Strict):
     prefer: tuple[str, ...] = Field((), description="sources, best first; by default in the recipe's order")
 
 
+def measured_by(settings: Settings) -> object:
+    """What of the settings `measure` depends on: which text is compared."""
+    return settings.of
+
+
 def measure(shard: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     """`id` and `text_hash` (String, 32 hex digits: 128 bits, so that unequal texts never meet by chance)."""
     # Turns are kept apart by a character that is no white space and that cleaning removes, so folding cannot join them.

@@ -140,6 +140,16 @@ def is_on(rule: Rule, settings: Settings) -> bool:
     return general is not None or any(limit is not None for limit in by_source.values())
 
 
+def _wanted(settings: Settings) -> set[str]:
+    """The columns that some limit asks for; the length is always of interest."""
+    return {rule.column for rule in TABLE if is_on(rule, settings)} | {"response_chars"}
+
+
+def measured_by(settings: Settings) -> object:
+    """What of the settings `measure` depends on: the columns that some limit asks for, and the tokenizer. Not the limits."""
+    return [sorted(_wanted(settings)), str(settings.tokenizer)]
+
+
 def measure(shard: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     """`id` and the columns in MEASURED of a frame with the EXAMPLE columns; null where no limit asks for a column.
 
@@ -148,7 +158,7 @@ def measure(shard: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     """
     from curate.rules import scan  # numba
 
-    wanted = {rule.column for rule in TABLE if is_on(rule, settings)} | {"response_chars"}
+    wanted = _wanted(settings)
     frame = shard
     if wanted - _LENGTHS:
         prose = shard.lazy().with_columns(prose=masks.prose(conversation(responses_only=True)))

@@ -39,6 +39,11 @@ class Settings(Strict):
     seed: int = Field(1, description="seed of the random order and of ties")
 
 
+def measured_by(settings: Settings) -> object:
+    """What of the settings `measure` depends on: the seed."""
+    return settings.seed
+
+
 def measure(shard: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     """`id` and `lot` (String): the example's place in a seeded shuffle, the same on every machine."""
     lots = [blake2b(f"{settings.seed}\0{id_}".encode(), digest_size=8).hexdigest() for id_ in shard["id"]]
