@@ -152,20 +152,22 @@ def explain(run: Path, id_: str, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--quick", is_flag=True, help="Look at the first records only; do not read the whole file to count them.")
 @json_option
-def sources(files: tuple[Path, ...], as_json: bool) -> None:
-    """Say what form each file (or each file of a folder) is in, how many records were looked at, and how many fit.
+def sources(files: tuple[Path, ...], quick: bool, as_json: bool) -> None:
+    """Say what form each file (or each file of a folder) is in, how many records it has, and how many of the first fit.
 
     \b
     python -m curate sources dumps/cooking.stackexchange.com.7z alpaca.json
     """
-    from curate.sources import sniff
+    from curate.sources import count, sniff
 
     found: list[dict[str, Any]] = []
     inside = [path for file in files for path in (sorted(file.rglob("*")) if file.is_dir() else [file])]
     for file in (path for path in inside if not path.is_dir()):
         try:
-            found.append({"file": str(file), **sniff(file)._asdict()})
+            what = sniff(file)
+            found.append({"file": str(file), **what._asdict(), "records": None if quick else count(file, what.kind)})
         except InputError as error:
             found.append({"file": str(file), "error": str(error)})
     if as_json:
@@ -174,8 +176,9 @@ def sources(files: tuple[Path, ...], as_json: bool) -> None:
         if "error" in row:
             click.secho(row["error"], fg="red", err=True)
         else:
-            covered = f"{row['covered']:,} of {row['rows']:,} records fit" if row["rows"] else "no records"
-            click.echo(f"{row['file']}\n  {row['kind']}, {row['form']}: {covered}. {row['detail']}".rstrip())
+            total = "" if row["records"] is None else f" {row['records']:,} records;"
+            looked = f" {row['covered']:,} of the first {row['rows']:,} fit." if row["rows"] else " it is empty."
+            click.echo(f"{row['file']}\n  {row['kind']}, {row['form']}:{total}{looked} {row['detail']}".rstrip())
     if any("error" in row for row in found):
         click.get_current_context().exit(InputError.exit_code)
 

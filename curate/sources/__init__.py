@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+from curate import files
 from curate.errors import InputError
 from curate.files import Sniff
 from curate.record import Batch
@@ -61,3 +62,8 @@ def sniff(file: Path) -> Sniff:
     # The reader of instruction sets knows most about files it cannot read: which columns it found, what they are near to.
     instructions.units(instructions.Settings(kind="instructions", path=file))
     raise InputError(f"{file}: none of {', '.join(SOURCES)} recognises it")
+
+
+def count(file: Path, kind: str) -> int:
+    """How many records a file of this kind holds; reads all of it. Raises InputError where it is damaged."""
+    return stackexchange.count(file) if kind == "stackexchange" else files.count(file)

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from curate import recipe as recipes
 from curate.__main__ import main
 
 SMALL = [
@@ -117,8 +118,20 @@ def test_sources_says_what_each_file_is_and_goes_on_after_one_it_does_not_know(r
     (tmp_path / "odd.csv").write_text("a,b\n1,2\n")
     code, out, err = run(capsys, "sources", tmp_path / "odd.csv", tmp_path / "set.json")
     assert code == 3
-    assert "instructions, alpaca: 4 of 4 records fit" in out
+    assert "instructions, alpaca: 4 records; 4 of the first 4 fit." in out
     assert "Columns found: a, b" in err
+
+
+def test_sources_counts_all_records_of_every_kind_unless_it_is_to_be_quick(capsys):
+    folder = recipes.SHIPPED / "sample"
+    code, out, _ = run(capsys, "sources", folder / "reddit", folder / "wikihow.csv", folder / "stackexchange", "--json")
+    counts = {}
+    for row in json.loads(out):
+        counts[row["kind"]] = counts.get(row["kind"], 0) + row["records"]
+    assert code == 0
+    assert counts == {"reddit": 44 + 29, "wikihow": 103, "stackexchange": 184}
+    _, out, _ = run(capsys, "sources", folder / "wikihow.csv", "--quick")
+    assert "wikihow, sep: 101 of the first 103 fit." in out
 
 
 def test_explain_shows_the_twin_of_a_duplicate(recipe, tmp_path, capsys):

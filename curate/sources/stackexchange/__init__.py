@@ -108,6 +108,12 @@ def sniff(path: Path) -> Sniff | None:
     return Sniff("stackexchange", form, posts.height, readable, f"{site} ({sites.group(site)}{unknown})")
 
 
+def count(path: Path) -> int:
+    """How many rows a Posts.xml or an archive of one holds; reads all of it. Raises InputError where it is damaged."""
+    with _opened(path) as stream:
+        return sum(frame.height for frame in posts_xml.read_rows(stream, str(path), ("Id",)))
+
+
 def _begins_with_posts(path: Path) -> bool:
     with path.open("rb") as handle:
         return b"<posts" in handle.read(4096).replace(b"\0", b"")
