@@ -43,7 +43,7 @@ class Bar:
     def _line(self, progress: Progress) -> str:
         share = progress.done / progress.total
         elapsed = time.monotonic() - self.started
-        parts = f"{progress.stage:<8} {progress.done}/{progress.total}"
+        parts = f"{progress.stage:<14} {progress.done:g}/{progress.total}"
         rows = f"  {progress.rows:,} rows" if progress.rows else ""
         if not self.live:
             return f"{parts}{rows}  {elapsed:.1f} s"
@@ -51,4 +51,4 @@ class Bar:
         left = elapsed / new * (progress.total - progress.done) if new else None
         eta = "" if left is None or not progress.total - progress.done else f"  {left:,.0f} s left"
         bar = "█" * round(share * 24) + "·" * (24 - round(share * 24))
-        return f"{progress.stage:<8} {bar} {share:>4.0%}{rows}{eta}"
+        return f"{progress.stage:<14} {bar} {share:>4.0%}{rows}{eta}"

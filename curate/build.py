@@ -2,7 +2,9 @@
 
 Each stage sees what the stages before it left. Its `measure` runs shard by shard on an engine; its `decide` runs once, here,
 on `id` and the columns it NEEDS. Everything is written to the run folder as it is made, so a build that is stopped at any
-moment goes on from there, and a changed setting or changed code repeats that stage and those after it.
+moment goes on from there, and a changed setting or changed code repeats that stage and those after it. What a stage
+measured of a row is taken over as long as the row's shard of text, the stage's code and its settings are the same: a
+corpus that has grown is measured where it is new.
 """
 
 import platform
@@ -19,7 +21,7 @@ import polars as pl
 
 from curate import config, engines, intake, publish, report, runs
 from curate.errors import BalanceError
-from curate.progress import Progress, Watcher, silent
+from curate.progress import Progress, Watcher, listening, silent
 from curate.recipe import Recipe
 from curate.record import VERDICT
 from curate.runs import StageFolder
@@ -27,9 +29,13 @@ from curate.stages import STAGES
 
 
 class Plan(NamedTuple):
-    """A stage of a build: the fingerprints of what its parts and its verdicts depend on, and whether both are there."""
+    """A stage of a build: the fingerprints of what its parts and its verdicts depend on, and whether both are there.
+
+    `how` is what `measure` is made of, code and settings, whatever the rows.
+    """
 
     folder: StageFolder
+    how: str
     measured: str
     decided: str
     done: bool
@@ -40,15 +46,15 @@ def plan(recipe: Recipe, run: Path, limit: int | None = None) -> tuple[list[inta
     work = intake.tasks(recipe, limit)
     source = StageFolder(0, "source", run / "0-source")
     decided = intake.fingerprint(recipe, work)
-    steps = [Plan(source, decided, decided, runs.is_done(source, decided))]
+    steps = [Plan(source, "", decided, decided, runs.is_done(source, decided))]
     for number, (name, stage) in enumerate(STAGES.items(), start=1):
         settings = getattr(recipe, name)
-        code = runs.code_fingerprint(f"curate.stages.{name}")
+        how = runs.fingerprint(runs.code_fingerprint(f"curate.stages.{name}"), stage.measured_by(settings))
         # Chained: what came before decides which rows are measured here.
-        measured = runs.fingerprint(decided, code, stage.measured_by(settings))
+        measured = runs.fingerprint(decided, how)
         decided = runs.fingerprint(measured, settings.model_dump(mode="json"))
         folder = StageFolder(number, name, run / f"{number}-{name}")
-        steps.append(Plan(folder, measured, decided, runs.is_done(folder, decided)))
+        steps.append(Plan(folder, how, measured, decided, runs.is_done(folder, decided)))
     return work, steps
 
 
@@ -106,17 +112,18 @@ def run_stage(run: Path, step: Plan, settings: Any, engine: engines.Engine, watc
     folder, name = step.folder, step.folder.name
     shards = [path.name for path in runs.stage_folders(run)[0].parts]
     if runs.is_done(folder, step.decided):
-        watch(Progress(name, 0, 0, 0, f"{name:<8} unchanged"))
+        watch(Progress(name, 0, 0, 0, f"{name:<14} unchanged"))
         return
     runs.begin(folder, step.measured)
     started = time.monotonic()
     have = {path.name for path in folder.parts}
     waiting = [shard for shard in shards if shard not in have]
-    finished, rows = len(shards) - len(waiting), 0
+    finished, rows, taken_over = len(shards) - len(waiting), 0, 0
     watch(Progress(name, finished, len(shards), rows))
-    for _, count in engine(partial(measure_shard, run, folder, settings), waiting):
-        finished, rows = finished + 1, rows + count
-        watch(Progress(name, finished, len(shards), rows))
+    with listening(lambda share: watch(Progress(name, finished + min(share, 0.999), len(shards), rows))):
+        for _, (count, known) in engine(partial(measure_shard, run, step, settings), waiting):
+            finished, rows, taken_over = finished + 1, rows + count, taken_over + known
+            watch(Progress(name, finished, len(shards), rows))
     stage = STAGES[name]
     corpus = read_corpus(run, folder, stage.NEEDS)
     decision = stage.decide(corpus, settings)
@@ -125,22 +132,34 @@ def run_stage(run: Path, step: Plan, settings: Any, engine: engines.Engine, watc
     runs.write_parquet(folder.verdicts, decision.verdicts.sort("id", "rule"))
     dropped = decision.verdicts["id"].n_unique()
     elapsed = time.monotonic() - started
-    runs.finish(folder, step.decided, rows=corpus.height, dropped=dropped, seconds=round(elapsed, 3))
+    figures = {"rows": corpus.height, "dropped": dropped, "taken_over": taken_over}
+    runs.finish(folder, step.decided, **figures, seconds=round(elapsed, 3))
 
 
-def measure_shard(run: Path, folder: StageFolder, settings: Any, shard: str) -> int:  # noqa: ANN401 - each stage has its own
-    """Run a stage's `measure` on what earlier stages left of one shard; how many rows that was."""
+def measure_shard(run: Path, step: Plan, settings: Any, shard: str) -> tuple[int, int]:  # noqa: ANN401 - each stage has its own
+    """Run a stage's `measure` on what earlier stages left of one shard: how many rows that was, and how many of them had
+    been measured by an earlier build.
+    """
+    folder, measure = step.folder, STAGES[step.folder.name].measure
     earlier = runs.stage_folders(run)[: folder.number]
     # Text is written by `clean` alone (folder 1); whoever comes later reads it there.
     text = earlier[min(1, folder.number - 1)]
     frame = pl.read_parquet(text.path / shard).join(_dropped(earlier), on="id", how="anti", maintain_order="left")
-    measured = STAGES[folder.name].measure(frame, settings)
+    origin = runs.fingerprint(step.how, runs.file_digest(text.path / shard))
+    earlier_part = runs.measured_before(folder, origin)
+    known = pl.read_parquet(earlier_part).join(frame, on="id", how="semi") if earlier_part.exists() else None
+    if known is None or known.is_empty():
+        measured, n_known = measure(frame, settings), 0
+    else:
+        new = measure(frame.join(known, on="id", how="anti", maintain_order="left"), settings)
+        both = pl.concat([known, new])
+        measured, n_known = frame.select("id").join(both, on="id", maintain_order="left"), known.height
     if not measured["id"].equals(frame["id"]):
         raise BalanceError(
             f"stage {folder.name}: measure changed the rows of {shard}: {frame.height} in, {measured.height} out"
         )
-    runs.write_parquet(folder.path / shard, measured)
-    return frame.height
+    runs.write_parquet(folder.path / shard, measured, made_from=origin)
+    return frame.height, n_known
 
 
 def _dropped(folders: list[StageFolder]) -> pl.DataFrame:
@@ -152,20 +171,22 @@ def _dropped(folders: list[StageFolder]) -> pl.DataFrame:
 def read_corpus(run: Path, folder: StageFolder, needs: tuple[str, ...]) -> pl.DataFrame:
     """`id` and the columns `needs` of every row that reached this stage, sorted by id.
 
-    A column comes from the latest stage that measured it. Text columns are refused: deciding is for numbers.
+    A column comes from the latest stage that measured it or has it among its scores. Text columns are refused: deciding is for
+    numbers.
     """
-    own = _columns(folder)
+    own = _columns(folder.parts)
     corpus = pl.scan_parquet(folder.parts).select("id", *[name for name in needs if name in own]).collect()
     for earlier in reversed(runs.stage_folders(run)[: folder.number]):
-        missing = [name for name in needs if name not in corpus.columns and name in _columns(earlier)]
-        if missing:
-            columns = pl.scan_parquet(earlier.parts).select("id", *missing).collect()
-            corpus = corpus.join(columns, on="id", how="left")
+        for files in ([earlier.scores] if earlier.scores.exists() else [], earlier.parts):
+            missing = [name for name in needs if name not in corpus.columns and name in _columns(files)]
+            if missing:
+                columns = pl.scan_parquet(files).select("id", *missing).collect()
+                corpus = corpus.join(columns, on="id", how="left")
     return corpus.select("id", *needs).sort("id")
 
 
-def _columns(folder: StageFolder) -> list[str]:
-    return list(pl.read_parquet_schema(folder.parts[0])) if folder.parts else []
+def _columns(files: list[Path]) -> list[str]:
+    return list(pl.read_parquet_schema(files[0])) if files else []
 
 
 def _check(folder: StageFolder, corpus: pl.DataFrame, verdicts: pl.DataFrame) -> None:

@@ -110,13 +110,18 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if "sched_getaffinity" in dir(os) else os.cpu_count() or 1
 
 
+# What the libraries that use several threads ask for how many: polars, numba, torch and the BLAS below numpy and faiss.
+THREADS = ("POLARS_MAX_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
 @contextmanager
 def _threads_per_worker(workers: int) -> Iterator[None]:
-    """Children started inside share the cores instead of each taking all of them."""
-    given = os.environ.get("POLARS_MAX_THREADS")
-    os.environ["POLARS_MAX_THREADS"] = given or str(max(1, available_cores() // workers))
+    """Children started inside share the cores instead of each taking all of them; what the user has set stays."""
+    share = str(max(1, available_cores() // workers))
+    added = {name: share for name in THREADS if name not in os.environ}
+    os.environ.update(added)
     try:
         yield
     finally:
-        if given is None:
-            os.environ.pop("POLARS_MAX_THREADS", None)
+        for name in added:
+            os.environ.pop(name, None)

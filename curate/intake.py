@@ -88,7 +88,7 @@ def read(run: Path, recipe: Recipe, work: list[Task], engine: Engine, watch: Wat
     folder = runs.StageFolder(0, "source", run / "0-source")
     print_ = fingerprint(recipe, work)
     if runs.is_done(folder, print_):
-        watch(Progress("source", 0, 0, 0, "source   unchanged"))
+        watch(Progress("source", 0, 0, 0, f"{'source':<14} unchanged"))
     else:
         runs.begin(folder, print_)
         started = time.monotonic()

@@ -4,7 +4,7 @@
       recipe.yaml  manifest.json  inputs.parquet  dataset.jsonl  dataset.parquet  ledger.parquet
       0-source/ 1-clean/ ...   part-*.parquet, verdicts.parquet, scores.parquet, begun.json, done.json
 
-A stage folder carries `begun.json` (the fingerprint of what its parts are made from) from its first moment and `done.json`
+While a stage runs again, its earlier parts lie beside the new ones as earlier-<origin>.parquet. A stage folder carries `begun.json` (the fingerprint of what its parts are made from) from its first moment and `done.json`
 (the fingerprint of what its verdicts are made from, rows, seconds) from its last. A part with its final name is whole: it was written under another
 name, flushed to disk and renamed.
 """
@@ -13,12 +13,14 @@ import ast
 import contextlib
 import errno
 import fcntl
+import hashlib
 import importlib.util
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +29,9 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from curate.errors import RunError
+
+# The key of a part's own metadata under which its origin stands.
+MADE_FROM = "lapidary.made_from"
 
 # Libraries whose version can change what a stage computes.
 LIBRARIES = ("lapidary", "polars", "selectolax", "lxml", "langdetect", "tokenizers")
@@ -149,11 +154,18 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def write_parquet(path: Path, frame: pl.DataFrame) -> None:
-    """`frame` as one parquet file; equal frames give equal bytes."""
+def write_parquet(path: Path, frame: pl.DataFrame, made_from: str | None = None) -> None:
+    """`frame` as one parquet file; equal frames give equal bytes. `made_from` can be read back with `made_from`."""
+    about = {MADE_FROM: made_from} if made_from else None
     write_atomically(
-        path, lambda handle: frame.rechunk().write_parquet(handle, compression="zstd", row_group_size=50_000)
+        path,
+        lambda handle: frame.rechunk().write_parquet(handle, compression="zstd", row_group_size=50_000, metadata=about),
     )
+
+
+def made_from(path: Path) -> str | None:
+    """What `write_parquet` was told that this file was made from."""
+    return pl.read_parquet_metadata(path).get(MADE_FROM)
 
 
 def write_parquet_parts(path: Path, schema: pl.Schema, frames: Iterable[pl.DataFrame]) -> None:
@@ -190,16 +202,29 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def begin(folder: StageFolder, fingerprint: str) -> None:
-    """Make a stage folder ready: parts made from the same fingerprint stay, anything else goes."""
+    """Make a stage folder ready: parts made from the same fingerprint stay, anything else goes.
+
+    Parts that say what they were made from stay aside, for `measured_before`, until the stage is finished.
+    """
     with clear_write_errors(folder.path):
         begun = read_json(folder.path / "begun.json")
         if begun is None or begun["fingerprint"] != fingerprint:
-            shutil.rmtree(folder.path, ignore_errors=True)
-            folder.path.mkdir(parents=True)
+            folder.path.mkdir(parents=True, exist_ok=True)
+            for part in folder.parts:
+                if origin := made_from(part):
+                    part.replace(measured_before(folder, origin))
+            for path in folder.path.iterdir():
+                if not path.name.startswith("earlier-"):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
             write_json(folder.path / "begun.json", {"fingerprint": fingerprint})
         (folder.path / "done.json").unlink(missing_ok=True)
         for leftover in folder.path.glob(".*.tmp"):
             leftover.unlink()
+
+
+def measured_before(folder: StageFolder, origin: str) -> Path:
+    """Where a part that an earlier build made from `origin` is kept while the stage runs again; it may not exist."""
+    return folder.path / f"earlier-{origin}.parquet"
 
 
 def is_done(folder: StageFolder, fingerprint: str) -> bool:
@@ -210,6 +235,8 @@ def is_done(folder: StageFolder, fingerprint: str) -> bool:
 
 def finish(folder: StageFolder, fingerprint: str, **figures: Any) -> None:  # noqa: ANN401 - counts, seconds and tables
     """Mark a stage as finished; the last write of the stage."""
+    for part in folder.path.glob("earlier-*.parquet"):
+        part.unlink()
     write_json(folder.path / "done.json", {"fingerprint": fingerprint, **figures})
 
 
@@ -218,6 +245,12 @@ def discard_others(run: Path, folders: list[StageFolder]) -> None:
     for folder in stage_folders(run):
         if folder not in folders:
             shutil.rmtree(folder.path)
+
+
+def file_digest(path: Path) -> str:
+    """A hash of a file's bytes."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, partial(blake2b, digest_size=12)).hexdigest()
 
 
 def fingerprint(*parts: Any) -> str:  # noqa: ANN401 - whatever json can hold

@@ -1,5 +1,7 @@
 """Plain operations on text, as polars expressions: normal form, words, n-grams."""
 
+from hashlib import blake2b
+
 import polars as pl
 
 # A word is a run of letters, digits, marks and the apostrophes and hyphens inside it. Han, kana and Hangul have no
@@ -27,3 +29,14 @@ def conversation(*, responses_only: bool = False, separator: str = "\n\n") -> pl
     # An absent system text or an empty history takes no separator; an empty prompt is a turn all the same.
     absent = [pl.when(part.fill_null("") != "").then(part) for part in before[:2]]
     return pl.concat_str([*absent, *before[2:], pl.col("response")], separator=separator, ignore_nulls=True)
+
+
+def content_hashes(examples: pl.DataFrame) -> pl.Series:
+    """What a person decided about: 32 hex digits of all turns of each EXAMPLE row, as a series named `content`.
+
+    Any change of the text changes it; source, key and scores do not. Decisions are kept by it, across builds.
+    """
+    texts = examples.select(conversation(separator="\x1e"))
+    return pl.Series(
+        "content", [blake2b(text.encode(), digest_size=16).hexdigest() for text in texts.to_series()], dtype=pl.String
+    )

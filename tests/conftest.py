@@ -14,6 +14,14 @@ settings.load_profile("lapidary")
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """What the tests compute is kept apart from the user's own cache, and shared by the processes that they start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAPIDARY_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def shared_data() -> Callable[[str], Path]:
     """A path below the folder of real data beside this checkout; the test skips where it is absent."""

@@ -13,17 +13,20 @@ ROOT = Path(__file__).parents[1]
 ROOMS = [
     ["errors"],
     ["record", "config", "files", "engines", "progress"],
-    ["chat", "text", "bar"],
-    ["runs", "cleaning", "rules"],
-    ["shards"],
-    ["sources.*", "stages.*"],
-    ["sources", "stages"],
+    ["chat", "text", "bar", "cache"],
+    ["runs", "cleaning", "rules", "duplicates", "embed", "lm"],
+    ["shards", "contamination", "quality", "diversity"],
+    ["sources.*"],
+    ["sources"],
+    ["reference"],
+    ["stages.*"],
+    ["stages"],
     ["recipe"],
     ["intake", "publish", "report", "explain"],
     ["build"],
     ["__main__"],
 ]
-ONE_SUBJECT = {"cleaning", "rules", "files", "report"}
+ONE_SUBJECT = {"cleaning", "rules", "files", "report", "duplicates", "contamination", "quality", "diversity"}
 # The stages and the sources named in the tables: these never import one another.
 STAGES = {path.stem for path in (ROOT / "curate/stages").glob("*.py")} - {"__init__"}
 SOURCES = {"stackexchange", "wikihow", "reddit", "instructions"}
@@ -38,6 +41,9 @@ HEAVY = (
     "py7zr",
     "lxml",
     "polars",
+    "numba",
+    "faiss",
+    "openai",
 )
 
 

@@ -171,6 +171,39 @@ def test_a_moved_limit_decides_anew_without_measuring_again(built, tmp_path):
     assert any(row["rule"] == "min_chars" and row["dropped"] > 16 for row in summary["rules"])
 
 
+def test_a_corpus_that_has_grown_is_measured_where_it_is_new(sample, built, tmp_path):
+    """One source more, and its texts drop some that were kept before: rows known from the first build are not measured again."""
+    extra = tmp_path / "extra.jsonl"
+    copies = (built / "dataset.jsonl").read_text().splitlines()[:20]
+    new = [
+        json.dumps({"instruction": f"Count to {n}.", "output": f"It goes on to {n} and stops there."}) for n in range(9)
+    ]
+    extra.write_text("\n".join(copies))
+    (tmp_path / "more.jsonl").write_text("\n".join(new))
+    run, grown = tmp_path / "run", (*SMALL_SHARDS, f"sources.copies={{kind: instructions, path: {extra}}}")
+    grown = (*grown, f"sources.new={{kind: instructions, path: {tmp_path / 'more.jsonl'}}}")
+    build(sample, run)
+    rows = {folder.name: folder.done["rows"] for folder in runs.stage_folders(run)[1:]}
+    build(recipes.load("sample", grown), run)
+    for folder in runs.stage_folders(run)[1:]:
+        assert folder.done["taken_over"] >= rows[folder.name] - 20 * (folder.name == "select"), folder.name
+        assert folder.done["rows"] > folder.done["taken_over"] or folder.name == "select"
+        assert not list(folder.path.glob("earlier-*"))
+    build(recipes.load("sample", grown), tmp_path / "afresh")
+    assert digest(run) == digest(tmp_path / "afresh") != digest(built)
+
+
+def test_a_changed_text_is_measured_anew(tmp_path):
+    """The same ids in the same file, one text changed: nothing of the old shard is taken over."""
+    data = tmp_path / "set.jsonl"
+    settings = recipes.load("instructions", (f"sources.set.path={data}",))
+    for answer in ("Water boils at 100 degrees.", "Water boils at 90 degrees up there."):
+        data.write_text(json.dumps({"instruction": "When does water boil?", "output": answer}))
+        build(settings, tmp_path / "run")
+    assert all(folder.done["taken_over"] == 0 for folder in runs.stage_folders(tmp_path / "run")[1:])
+    assert "up there" in (tmp_path / "run/dataset.jsonl").read_text()
+
+
 def start(run: Path, engine: str, *more: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "curate", "build", "sample", "-s", "shard_rows=10", "--out", str(run)]
     command += ["--engine", engine, *more]

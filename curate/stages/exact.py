@@ -7,10 +7,11 @@ import polars as pl
 from pydantic import Field
 
 from curate.config import Strict
+from curate.duplicates import keep
 from curate.record import Decision, no_scores, verdicts
 from curate.text import conversation, normalise
 
-NEEDS = ("source", "score", "text_hash")
+NEEDS = ("source", "score", "response_chars", "text_hash")
 
 RULES = {
     "exact_duplicate": (
@@ -24,6 +25,9 @@ class Settings(Strict):
     """What counts as equal and which copy stays."""
 
     of: Literal["conversation", "prompt", "response"] = Field("conversation", description="the text that is compared")
+    best: Literal["score", "longest"] = Field(
+        "score", description="which copy stays: most votes, or the longest answer"
+    )
     prefer: tuple[str, ...] = Field((), description="sources, best first; by default in the recipe's order")
 
 
@@ -43,14 +47,8 @@ def measure(shard: pl.DataFrame, settings: Settings) -> pl.DataFrame:
 
 def decide(corpus: pl.DataFrame, settings: Settings) -> Decision:
     """One verdict for each copy but the best of its group: value = copies in the group, limit = 1, other = the one kept."""
-    order = {source: place for place, source in enumerate(settings.prefer)}
     copies = (
-        corpus.filter(pl.col("text_hash").is_duplicated())
-        .with_columns(
-            place=pl.col("source").replace_strict(order, default=len(order), return_dtype=pl.Int64),
-            popularity=pl.col("score").fill_null(pl.Int64.min()),
-        )
-        .sort("popularity", "place", "id", descending=[True, False, False])
+        keep.best_first(corpus.filter(pl.col("text_hash").is_duplicated()), settings.best, settings.prefer)
         .with_columns(other=pl.col("id").first().over("text_hash"), value=pl.len().over("text_hash"), limit=pl.lit(1.0))
         .filter(pl.col("id") != pl.col("other"))
     )

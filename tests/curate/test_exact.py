@@ -16,7 +16,8 @@ def hashes(frame, **settings):
 
 
 def corpus(table):
-    return pl.DataFrame(table, schema=["id", "source", "score", "text_hash"], orient="row")
+    frame = pl.DataFrame(table, schema=["id", "source", "score", "text_hash"], orient="row")
+    return frame.with_columns(response_chars=pl.lit(1))
 
 
 def test_case_width_and_white_space_make_no_difference():
@@ -54,3 +55,8 @@ def test_the_order_of_rows_changes_nothing():
     table = corpus([("1", "a", 3, "h"), ("2", "b", 3, "h"), ("3", "a", 3, "i"), ("4", "b", 9, "i")])
     one, two = (exact.decide(frame, Settings()).verdicts.sort("id") for frame in (table, table.reverse()))
     assert one.equals(two)
+
+
+def test_the_longest_answer_stays_where_the_recipe_says_so():
+    table = corpus([("1", "a", 3, "h"), ("2", "a", 7, "h")]).with_columns(response_chars=pl.Series([90, 10]))
+    assert exact.decide(table, Settings(best="longest")).verdicts["other"].to_list() == ["1"]
