@@ -228,25 +228,26 @@ def _show_explanation(found: dict[str, Any]) -> None:
         for verdict in stage["verdicts"]:
             limit = "" if verdict["limit"] is None else f" against {verdict['limit']:g}"
             value = "" if verdict["value"] is None else f": {verdict['value']:.4g}{limit}"
-            extra = "".join(
-                f" ({label} {verdict[name]})"
-                for name, label in (("other", "because of"), ("detail", "found"))
-                if verdict[name]
-            )
+            other = verdict["other_key"] or verdict["other"]
+            shown = ((other, "because of"), (verdict["detail"], "found"))
+            extra = "".join(f" ({label} {what})" for what, label in shown if what)
             click.secho(f"  dropped by {verdict['rule']}{value}{extra}", fg="red")
             click.echo(f"    {verdict['sentence']}")
         for rule in stage.get("rules", []):
             held = click.style("ok", fg="green") if rule["passed"] else click.style("no", fg="red")
             limit = "" if rule["comparison"] in ("never", "always") else f" {_short(rule['limit'])}"
             click.echo(f"  {held} {rule['rule']:<22} {_short(rule['value']):>10}   {rule['comparison']}{limit}")
-        shown = stage["scores"] if "rules" in stage else {**stage["measured"], **stage["scores"]}
-        for name, value in shown.items():
-            click.echo(f"  {name:<25} {_short(value):>10}")
+        figures = stage["scores"] if "rules" in stage else {**stage["measured"], **stage["scores"]}
+        for name, value in figures.items():
+            if value is not None and value != []:
+                click.echo(f"  {name:<25} {_short(value):>10}")
 
 
 def _short(value: Any) -> str:  # noqa: ANN401 - any measured value
     if isinstance(value, list | tuple):
         return ", ".join(map(_short, value))
+    if isinstance(value, dict):
+        return " ".join(f"{name} {_short(part)}" for name, part in value.items() if part is not None)
     return f"{value:.4g}" if isinstance(value, float) else "–" if value is None else str(value)
 
 

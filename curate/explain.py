@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import polars.selectors as cs
 
 from curate import config, runs
 from curate.errors import RunError
@@ -15,6 +16,8 @@ from curate.sources import RULES as SOURCE_RULES
 from curate.stages import STAGES, filters
 
 TEXTS = ("system", "prompt", "response")
+# Signatures, sets of hashes and vectors: measured, but nothing that a person reads.
+BULK = cs.array() | cs.list(cs.numeric())
 
 
 def explain(run: Path, wanted: str) -> dict[str, Any]:
@@ -37,6 +40,7 @@ def explain(run: Path, wanted: str) -> dict[str, Any]:
                 recipe.filters, row["source"], {**(clean or {}), **stage["measured"]}, stage["verdicts"]
             )
     seen = [stage for stage in stages if stage["measured"] or stage["verdicts"] or stage["scores"]]
+    _name_the_others(run, [verdict for stage in seen for verdict in stage["verdicts"]])
     dropped = any(stage["verdicts"] for stage in seen)
     return {
         "input": row,
@@ -66,16 +70,17 @@ def _find(run: Path, wanted: str) -> dict[str, Any]:
     return found.to_dicts()[0]
 
 
-def _row(folder: StageFolder, wanted: str) -> dict[str, Any] | None:
+def _row(folder: StageFolder, wanted: str, columns: cs.Selector | None = None) -> dict[str, Any] | None:
     if not folder.parts:
         return None
-    found = pl.scan_parquet(folder.parts).filter(pl.col("id") == wanted).collect().to_dicts()
+    mine = pl.scan_parquet(folder.parts).filter(pl.col("id") == wanted)
+    found = mine.select(cs.all() if columns is None else columns).collect().to_dicts()
     return found[0] if found else None
 
 
 def _stage(folder: StageFolder, wanted: str) -> dict[str, Any]:
     mine = pl.col("id") == wanted
-    measured = _row(folder, wanted) if folder.number > 1 else None
+    measured = _row(folder, wanted, cs.all() - BULK) if folder.number > 1 else None
     verdicts = pl.scan_parquet(folder.verdicts).filter(mine).collect().drop("id", "stage").to_dicts()
     rules = STAGES[folder.name].RULES if folder.name in STAGES else SOURCE_RULES
     for verdict in verdicts:
@@ -89,6 +94,15 @@ def _stage(folder: StageFolder, wanted: str) -> dict[str, Any]:
         "verdicts": verdicts,
         "scores": scores[0] if scores else {},
     }
+
+
+def _name_the_others(run: Path, verdicts: list[dict[str, Any]]) -> None:
+    """Give each verdict `other_key`: the key of the example that `other` names, which is what a person knows it by."""
+    others = [verdict["other"] for verdict in verdicts if verdict["other"]]
+    named = pl.scan_parquet(run / "inputs.parquet").filter(pl.col("id").is_in(others)).select("id", "key").collect()
+    keys = dict(named.iter_rows())
+    for verdict in verdicts:
+        verdict["other_key"] = keys.get(verdict["other"])
 
 
 def _rules(

@@ -114,8 +114,8 @@ def _counts(frame: pl.DataFrame, column: str) -> list[dict[str, Any]]:
 def samples(run: Path, each: int = 3) -> dict[str, list[dict[str, Any]]]:
     """A few kept examples and a few of each rule's drops, always the same ones: `kept` and `stage/rule` to rows.
 
-    A row has `id`, `key`, `prompt`, `response` and, for drops, `value`, `limit`, `other`, `detail`. Records that never
-    became an example have no text.
+    A row has `id`, `key`, `prompt`, `response` and, for drops, `value`, `limit`, `other` (as a key), `detail`. Records that
+    never became an example have no text.
     """
     folders = runs.stage_folders(run)
     ledger = pl.read_parquet(run / "ledger.parquet")
@@ -129,7 +129,9 @@ def samples(run: Path, each: int = 3) -> dict[str, list[dict[str, Any]]]:
     for path in folders[1].parts:
         rows += pl.read_parquet(path, columns=list(schema)).join(wanted, on="id", how="semi").to_dicts()
     texts_found = pl.DataFrame(rows, schema=schema)
+    others = keys.select(other="id", other_key="key")
     shown = some.join(keys, on="id", how="left").join(texts_found, on="id", how="left")
+    shown = shown.join(others, on="other", how="left").with_columns(other=pl.coalesce("other_key", "other"))
     found = {"kept": kept.join(keys, on="id", how="left").join(texts_found, on="id", how="left").to_dicts()}
     for row in shown.to_dicts():
         found.setdefault(f"{row['stage']}/{row['rule']}", []).append(row)

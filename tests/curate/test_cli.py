@@ -144,6 +144,7 @@ def test_explain_shows_the_twin_of_a_duplicate(recipe, tmp_path, capsys):
     verdict = next(stage for stage in fates["dropped"]["stages"] if stage["stage"] == "exact")["verdicts"][0]
     assert verdict["rule"] == "exact_duplicate"
     assert verdict["other"] == fates["kept"]["input"]["id"]
+    assert verdict["other_key"] == fates["kept"]["input"]["key"]
 
 
 def test_explain_lists_every_rule_with_its_value_and_limit(recipe, tmp_path, capsys):
