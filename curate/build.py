@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
+from pydantic import BaseModel
 
 from curate import config, engines, intake, publish, report, runs
 from curate.errors import BalanceError
@@ -52,10 +53,17 @@ def plan(recipe: Recipe, run: Path, limit: int | None = None) -> tuple[list[inta
         how = runs.fingerprint(runs.code_fingerprint(f"curate.stages.{name}"), stage.measured_by(settings))
         # Chained: what came before decides which rows are measured here.
         measured = runs.fingerprint(decided, how)
-        decided = runs.fingerprint(measured, settings.model_dump(mode="json"))
+        # A person's decisions in a file that the settings name may change while its name stays.
+        decided = runs.fingerprint(measured, settings.model_dump(mode="json"), _stamps(settings))
         folder = StageFolder(number, name, run / f"{number}-{name}")
         steps.append(Plan(folder, how, measured, decided, runs.is_done(folder, decided)))
     return work, steps
+
+
+def _stamps(settings: BaseModel) -> list[tuple[str, int, int]]:
+    """Name, size and time of each file that the settings name."""
+    files = [path for path in config.paths(settings) if path.is_file()]
+    return [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
 
 
 def build(

@@ -61,6 +61,18 @@ def dump(settings: BaseModel) -> str:
     return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
 
 
+def paths(value: Any) -> Iterator[Path]:  # noqa: ANN401 - walks settings of any type
+    """Every path that the settings name, in their order."""
+    if isinstance(value, Path):
+        yield value
+    elif isinstance(value, BaseModel):
+        yield from (path for name in type(value).model_fields for path in paths(getattr(value, name)))
+    elif isinstance(value, dict):
+        yield from (path for item in value.values() for path in paths(item))
+    elif isinstance(value, tuple):
+        yield from (path for item in value for path in paths(item))
+
+
 def _repeated_keys(node: yaml.Node | None) -> Iterator[yaml.ScalarNode]:
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()

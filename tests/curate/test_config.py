@@ -122,3 +122,10 @@ def test_a_recipe_that_is_no_mapping_is_refused(tmp_path):
 def test_a_recipe_that_is_not_there_is_one_line(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read"):
         config.load(tmp_path / "none.yaml", Recipe)
+
+
+def test_every_path_of_the_settings_is_found(tmp_path):
+    path = write(
+        tmp_path, "sources: {one: {kind: dump, path: a.xml}, two: {kind: table}, three: {kind: table, path: b}}\n"
+    )
+    assert list(config.paths(config.load(path, Recipe))) == [tmp_path / "a.xml", tmp_path / "b"]
