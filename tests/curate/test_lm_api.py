@@ -1,0 +1,256 @@
+"""Answers from an endpoint, against a real server on this machine that answers as each test says."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from curate import cache
+from curate.errors import ConfigError
+from curate.lm import api
+from curate.lm.api import Settings
+from curate.progress import listening
+
+SECRET = "sk-never-write-this"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setenv("LAPIDARY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("LAPIDARY_TEST_KEY", SECRET)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture
+def waits(monkeypatch):
+    """How long the client would have slept, each time; nobody sleeps."""
+    slept = []
+    monkeypatch.setattr("openai._base_client.time.sleep", slept.append)
+    return slept
+
+
+class Endpoint:
+    """A server whose `script` turns (request, how many came before it) into (status, headers, body)."""
+
+    def __init__(self, script):
+        self.requests, self.keys, self.at_once, self.most = [], [], 0, 0
+        endpoint, lock = self, threading.Lock()
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                with lock:
+                    number = len(endpoint.requests)
+                    endpoint.requests.append(request)
+                    endpoint.keys.append(self.headers["Authorization"])
+                    endpoint.at_once += 1
+                    endpoint.most = max(endpoint.most, endpoint.at_once)
+                status, headers, body = script(request, number)
+                with lock:
+                    endpoint.at_once -= 1
+                if status is None:
+                    return self.connection.close()
+                self.send_response(status)
+                for name, value in {"Content-Type": "application/json", "Content-Length": len(body), **headers}.items():
+                    self.send_header(name, str(value))
+                self.end_headers()
+                self.wfile.write(body)
+                return None
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        # Clients that hang up are part of the tests.
+        self.server.handle_error = lambda *_: None
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def settings(self, **changes):
+        address = f"http://127.0.0.1:{self.server.server_port}/v1"
+        return Settings(model="m", base_url=address, key_env="LAPIDARY_TEST_KEY", **changes)
+
+
+@pytest.fixture
+def serve():
+    running = []
+
+    def start(script):
+        running.append(Endpoint(script))
+        return running[-1]
+
+    yield start
+    for endpoint in running:
+        endpoint.server.shutdown()
+        endpoint.server.server_close()
+
+
+def completion(text, finish="stop", **message):
+    choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text, **message}}
+    usage = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
+    return 200, {}, json.dumps({"id": "1", "object": "chat.completion", "choices": [choice], "usage": usage}).encode()
+
+
+def echo(request, _):
+    return completion(request["messages"][-1]["content"].upper())
+
+
+def failure(status, message="no", **headers):
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return status, named, json.dumps({"error": {"message": message}}).encode()
+
+
+def say(text):
+    return [{"role": "user", "content": text}]
+
+
+def test_answers_come_in_the_order_of_the_questions_and_equal_ones_are_asked_once(serve):
+    endpoint = serve(echo)
+    found = api.ask([say("b"), say("a"), say("b")], endpoint.settings())
+    assert [answer.text for answer in found] == ["B", "A", "B"]
+    assert found[0] == api.Answer("B", "ok", "", 1, 7, 2)
+    assert len(endpoint.requests) == 2
+
+
+def test_the_request_says_what_the_settings_say_and_the_key_goes_in_the_header_alone(serve):
+    endpoint = serve(echo)
+    api.ask([say("a")], endpoint.settings(max_tokens=5, seed=3, extra={"top_p": 0.5, "temperature": None}))
+    assert endpoint.requests == [{"messages": say("a"), "model": "m", "seed": 3, "max_tokens": 5, "top_p": 0.5}]
+    assert endpoint.keys == [f"Bearer {SECRET}"]
+    api.ask([say("b")], endpoint.settings())
+    assert endpoint.requests[1]["temperature"] == 0
+    written = b"".join(path.read_bytes() for path in cache.folder().rglob("*") if path.is_file())
+    assert SECRET.encode() not in written
+
+
+def test_an_answer_is_kept_until_something_it_depends_on_changes(serve):
+    endpoint = serve(echo)
+    for settings in (
+        endpoint.settings(),
+        endpoint.settings(concurrency=1, retries=0, timeout_seconds=9),
+        endpoint.settings(seed=2),
+        endpoint.settings(max_tokens=9),
+        endpoint.settings(extra={"top_p": 0.5}),
+    ):
+        api.ask([say("a")], settings)
+    assert len(endpoint.requests) == 4
+    assert api.ask([say("a")], endpoint.settings())[0].attempts == 0
+
+
+def test_a_busy_server_is_waited_for_as_long_as_it_says(serve, waits):
+    endpoint = serve(lambda request, n: failure(429, Retry_After="17") if n < 2 else echo(request, n))
+    found = api.ask([say("a")], endpoint.settings())
+    assert found == [api.Answer("A", "ok", "", 3, 7, 2)]
+    assert waits == [17.0, 17.0]
+
+
+def test_without_a_word_from_the_server_the_waits_grow(serve, waits):
+    endpoint = serve(lambda request, n: failure(500) if n < 3 else echo(request, n))
+    assert api.ask([say("a")], endpoint.settings())[0].text == "A"
+    assert len(waits) == 3
+    assert waits[0] < waits[1] < waits[2]
+
+
+def test_an_error_after_all_tries_is_a_status_and_is_asked_again_next_time(serve, waits):
+    down = True
+
+    def script(request, number):
+        return failure(503, "down") if down and request["messages"] == say("bad") else echo(request, number)
+
+    endpoint = serve(script)
+    good, bad = api.ask([say("good"), say("bad")], endpoint.settings(retries=2))
+    assert (good.status, bad.status, bad.text, bad.attempts) == ("ok", "api_error", None, 3)
+    assert "InternalServerError" in bad.detail
+    down = False
+    assert api.ask([say("bad")], endpoint.settings())[0].text == "BAD"
+
+
+def test_a_question_that_the_server_will_not_take_is_not_asked_twice(serve, waits):
+    endpoint = serve(lambda *_: failure(400, f"too long for {SECRET}"))
+    (answer,) = api.ask([say("a")], endpoint.settings())
+    assert (answer.status, answer.attempts, len(endpoint.requests), waits) == ("api_error", 1, 1, [])
+    assert SECRET not in answer.detail
+    assert "too long for ***" in answer.detail
+
+
+@pytest.mark.parametrize(
+    ("response", "status"),
+    [
+        (completion(None, refusal="I will not."), "refused"),
+        (completion("", finish="content_filter"), "refused"),
+        (completion("one, two, th", finish="length"), "truncated"),
+        (completion("  "), "empty"),
+        (completion(None), "empty"),
+        ((200, {}, b'{"choices": []}'), "api_error"),
+        ((200, {}, b'{"choices": [{"mess'), "api_error"),
+        ((200, {"Content-Type": "text/html"}, b"<html>hello</html>"), "api_error"),
+        ((200, {}, b"null"), "api_error"),
+    ],
+)
+def test_what_is_no_answer_has_a_status_and_no_text(serve, response, status):
+    (answer,) = api.ask([say("a")], serve(lambda *_: response).settings())
+    assert (answer.status, answer.text) == (status, None)
+    assert answer.detail
+
+
+def test_a_lost_connection_is_tried_again(serve, waits):
+    endpoint = serve(lambda request, n: (None, {}, b"") if n == 0 else echo(request, n))
+    assert api.ask([say("a")], endpoint.settings())[0] == api.Answer("A", "ok", "", 2, 7, 2)
+
+
+def test_a_server_that_does_not_answer_in_time_is_an_error_of_that_question(serve, waits):
+    hold = threading.Event()
+
+    def script(request, number):
+        if request["messages"] == say("slow"):
+            hold.wait(5)
+        return echo(request, number)
+
+    slow, quick = api.ask([say("slow"), say("quick")], serve(script).settings(timeout_seconds=0.2, retries=0))
+    hold.set()
+    assert (slow.status, quick.status) == ("api_error", "ok")
+    assert "APITimeoutError" in slow.detail
+
+
+def test_no_more_questions_are_out_than_the_settings_allow(serve):
+    together = threading.Barrier(3, timeout=5)
+
+    def script(request, number):
+        together.wait()
+        return echo(request, number)
+
+    endpoint = serve(script)
+    heard = []
+    with listening(heard.append):
+        api.ask([say(str(n)) for n in range(6)], endpoint.settings(concurrency=3))
+    assert endpoint.most == 3
+    assert heard[-1] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [(401, "the key is not accepted"), (403, "may not use this model"), (404, "no such model or path")],
+)
+def test_what_every_question_would_meet_is_one_line_without_the_key(serve, status, message):
+    endpoint = serve(lambda *_: failure(status, f"Incorrect API key provided: {SECRET}"))
+    with pytest.raises(ConfigError, match=message) as caught:
+        api.ask([say(str(n)) for n in range(50)], endpoint.settings(concurrency=1))
+    assert SECRET not in str(caught.value)
+    assert len(endpoint.requests) < 50
+
+
+def test_an_endpoint_that_is_not_there_is_one_line(serve, waits):
+    endpoint = serve(echo)
+    endpoint.server.server_close()
+    with pytest.raises(ConfigError, match=r"127\.0\.0\.1.* cannot be reached"):
+        api.ask([say("a")], endpoint.settings(retries=0))
+
+
+def test_a_key_that_is_not_set_is_one_line_and_null_sends_none_of_ours(serve, monkeypatch):
+    endpoint = serve(echo)
+    monkeypatch.delenv("LAPIDARY_TEST_KEY")
+    with pytest.raises(ConfigError, match="LAPIDARY_TEST_KEY is not set"):
+        api.ask([say("a")], endpoint.settings())
+    open_ = endpoint.settings().model_copy(update={"key_env": None})
+    assert api.ask([say("a")], open_)[0].text == "A"
