@@ -1,11 +1,17 @@
 """Quotas, back-fill, temperature, ranks."""
 
+import json
+
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curate import recipe as recipes
+from curate.build import build
+from curate.errors import ConfigError
+from curate.record import EXAMPLE, conform
 from curate.stages import select
 from curate.stages.select import Settings, apportion
 
@@ -14,7 +20,19 @@ def pool(rows):
     """Rows `(id, source, group, stratum, score, response_chars)`, measured."""
     columns = ["id", "source", "group", "stratum", "score", "response_chars"]
     frame = pl.DataFrame(rows, schema=columns, orient="row", schema_overrides={"score": pl.Int64})
-    return frame.join(select.measure(frame, Settings()), on="id")
+    measured = frame.join(select.measure(frame, Settings()), on="id")
+    return measured.with_columns(quality=pl.lit(None, pl.Float64))
+
+
+def placed(points, worth, strata=None):
+    """Examples `a`, `b`, ... on the unit circle at these angles in degrees, with a quality each."""
+    ids = [chr(ord("a") + i) for i in range(len(points))]
+    rows = [(id_, "s", "g", x, None, 1) for id_, x in zip(ids, strata or ["x"] * len(ids), strict=True)]
+    angles = np.radians(points)
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    return pool(rows).with_columns(
+        quality=pl.Series(worth, dtype=pl.Float64), vector=pl.Series(vectors, dtype=pl.Array(pl.Float32, 2))
+    )
 
 
 def chosen(decision):
@@ -111,3 +129,143 @@ def test_ranks_are_a_permutation_and_exactly_size_stay(rows, size, temperature):
     assert sorted(decision.scores["rank"]) == list(range(1, len(rows) + 1))
     assert len(chosen(decision)) == min(size, len(rows))
     assert set(decision.scores.filter(pl.col("rank") <= size)["id"]) == set(chosen(decision))
+
+
+CHOOSERS = ["facility_location", "mix", "k_center", "deita", "novelselect", "kmeans", "dpp"]
+
+
+@pytest.mark.parametrize("order", CHOOSERS)
+def test_every_chooser_fills_the_strata_and_reports_gains(order):
+    frame = placed([0, 20, 40, 60, 80, 100, 120, 140], [3, 1, 4, 1, 5, 9, 2, 6], list("xxxxyyyy"))
+    decision = select.decide(frame, Settings(size=2, order=order, clip=0, threshold=0.99))
+    strata = dict(frame.select("id", "stratum").iter_rows())
+    assert sorted(strata[id_] for id_ in chosen(decision)) == ["x", "y"]
+    gains = dict(decision.scores.select("id", "gain").iter_rows())
+    assert {id_ for id_, gain in gains.items() if gain is not None} == set(chosen(decision))
+    assert decision.verdicts["value"].sort().to_list() == [3, 4, 5, 6, 7, 8]
+
+
+@pytest.mark.parametrize("order", CHOOSERS)
+def test_the_order_of_rows_decides_nothing(order):
+    frame = placed([0, 20, 40, 60, 80, 100, 120, 140], [3, 1, 4, 1, 5, 9, 2, 6], list("xxxxyyyy"))
+    settings = Settings(size=4, order=order)
+    one, two = select.decide(frame, settings), select.decide(frame.reverse(), settings)
+    assert one.scores.equals(two.scores)
+    assert one.verdicts.sort("id").equals(two.verdicts.sort("id"))
+
+
+def test_deita_drops_the_twin_of_a_better_one_and_keeps_the_better_one():
+    """distilabel's DeitaFiltering looks for neighbours in the whole pool and would drop both of the twins a and b."""
+    decision = select.decide(placed([0, 5, 90], [1, 2, 3]), Settings(order="deita"))
+    assert chosen(decision) == ["b", "c"]
+    row = decision.verdicts.row(0, named=True)
+    assert (row["id"], row["rule"], row["other"]) == ("a", "too_similar", "b")
+    assert (row["value"], row["limit"]) == (0.9962, 0.9)
+
+
+def test_a_place_that_only_twins_could_take_stays_free():
+    frame = placed([0, 1, 2, 90], [4, 3, 2, 1], ["x", "x", "x", "y"])
+    decision = select.decide(frame, Settings(size=3, order="deita", temperature=1))
+    assert chosen(decision) == ["a", "d"]
+    assert decision.scores.sort("rank")["id"].to_list()[:2] == ["a", "d"]
+
+
+def test_a_looser_threshold_lets_twins_in():
+    frame = placed([0, 5, 90], [1, 2, 3])
+    assert chosen(select.decide(frame, Settings(order="deita", threshold=0.999))) == ["a", "b", "c"]
+
+
+def test_the_worst_are_clipped_before_an_outlier_lover_chooses():
+    """k-center would take the outlier d; as the quarter of lowest quality it is left out first."""
+    frame = placed([0, 10, 20, 180], [4, 3, 2, 1])
+    wild = select.decide(frame, Settings(size=2, order="k_center", clip=0))
+    tame = select.decide(frame, Settings(size=2, order="k_center", clip=0.25))
+    assert "d" in chosen(wild)
+    assert "d" not in chosen(tame)
+
+
+def test_clipped_examples_still_fill_places_that_nobody_else_can():
+    decision = select.decide(placed([0, 10, 180], [3, 2, 1], ["x", "x", "y"]), Settings(size=3, order="dpp", clip=0.34))
+    assert chosen(decision) == ["a", "b", "c"]
+
+
+def test_alpha_moves_the_mix_from_quality_to_coverage():
+    """b covers all three best; c is the best example."""
+    frame = placed([0, 30, 60], [1, 2, 3])
+    assert chosen(select.decide(frame, Settings(size=1, order="mix", alpha=1))) == ["b"]
+    assert chosen(select.decide(frame, Settings(size=1, order="mix", alpha=0))) == ["c"]
+
+
+def test_quality_orders_by_quality_and_by_votes_where_none_was_measured():
+    frame = placed([0, 30, 60], [1, 3, 2])
+    assert chosen(select.decide(frame, Settings(size=1, order="quality"))) == ["b"]
+    votes = frame.with_columns(quality=pl.lit(None, pl.Float64), score=pl.Series([7, 5, 9]))
+    assert chosen(select.decide(votes, Settings(size=1, order="quality"))) == ["c"]
+
+
+def test_votes_of_two_sources_are_compared_by_percentile():
+    rows = [("a", "big", "g", "x", 900, 1), ("b", "big", "g", "x", 100, 1), ("c", "tiny", "g", "x", 2, 1)]
+    rows += [("d", "mute", "g", "x", None, 1), ("e", "half", "g", "x", None, 1), ("f", "half", "g", "x", 3, 1)]
+    worth = select._with_worth(pool(rows), Settings())["worth"].to_list()
+    assert worth == [1.0, 0.5, 1.0, 0.5, None, 1.0]
+
+
+@pytest.mark.parametrize("order", ["quality", "mix", "deita", "k_center", "dpp"])
+def test_an_order_that_needs_quality_says_so_where_there_is_none(order):
+    frame = placed([0, 30], [1, 2]).with_columns(quality=pl.lit(None, pl.Float64))
+    with pytest.raises(ConfigError, match=f"select.order: {order} needs to know good examples from bad"):
+        select.decide(frame, Settings(size=1, order=order))
+    if order in ("k_center", "dpp"):
+        assert len(chosen(select.decide(frame, Settings(size=1, order=order, clip=0)))) == 1
+
+
+@pytest.mark.parametrize("order", CHOOSERS)
+def test_an_empty_pool_is_no_trouble_for_a_chooser(order):
+    assert select.decide(placed([0], [1]).head(0), Settings(size=3, order=order)).scores.is_empty()
+
+
+@pytest.mark.parametrize("order", [order for order in CHOOSERS if order != "deita"])
+def test_where_all_can_stay_all_stay(order):
+    assert len(chosen(select.decide(placed([0, 30, 60], [1, 2, 3]), Settings(order=order)))) == 3
+
+
+def test_vectors_are_made_only_where_they_are_wanted(monkeypatch):
+    calls = []
+
+    def column(texts, settings):
+        calls.append(texts.to_list())
+        return pl.Series("vector", [[1.0, 0.0]] * len(texts), dtype=pl.Array(pl.Float32, 2))
+
+    monkeypatch.setattr(select.embed, "column", column)
+    shard = conform(pl.DataFrame({"id": ["a"], "prompt": ["Why?"], "response": ["So."]}), EXAMPLE)
+    assert select.measure(shard, Settings())["vector"].null_count() == 1
+    assert not calls
+    for settings in (Settings(diversity=True), Settings(order="kmeans", of="response")):
+        assert select.measure(shard, settings)["vector"].null_count() == 0
+    select.measure(shard, Settings(diversity=True, of="conversation"))
+    assert calls == [["Why?"], ["So."], ["Why?\n\nSo."]]
+
+
+def test_what_is_measured_depends_on_the_model_only_where_vectors_are_wanted(monkeypatch):
+    monkeypatch.setattr(select.embed, "fingerprint", lambda settings: settings.model)
+    assert select.measured_by(Settings()) == [1, None]
+    assert select.measured_by(Settings(order="dpp", of="response", seed=2))[:1] == [2]
+    assert select.measured_by(Settings(order="dpp")) != select.measured_by(Settings(order="dpp", of="response"))
+
+
+def test_a_build_chooses_by_what_the_texts_say(shared_data, tmp_path, monkeypatch):
+    """Six questions on two subjects, in one file; two places: one of each subject, whatever their votes."""
+    monkeypatch.setenv("LAPIDARY_CACHE", str(tmp_path / "cache"))
+    ask = ["How do I bake bread?", "How do I bake a loaf of bread at home?", "What flour is best for baking bread?"]
+    ask += ["How do I train a neural network?", "What is a deep neural network?", "Which neural network learns best?"]
+    rows = [{"instruction": prompt, "output": f"Answer {n}. " + "It depends. " * 9} for n, prompt in enumerate(ask)]
+    (tmp_path / "asked.json").write_text(json.dumps(rows))
+    model = shared_data("models/potion_base_4m_int8")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        "name: asked\nsources:\n  asked: {kind: instructions, path: asked.json}\n"
+        f"select: {{size: 2, order: facility_location, encoder: {{model: {model}}}}}\n"
+    )
+    build(recipes.load(str(recipe)), tmp_path / "run")
+    kept = [json.loads(line)["messages"][0]["content"] for line in (tmp_path / "run/dataset.jsonl").open()]
+    assert sorted("bread" in prompt for prompt in kept) == [False, True]
