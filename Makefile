@@ -25,6 +25,13 @@ bench: setup-bench
 	$(BIN)/python benchmarks/cleaning.py
 	$(BIN)/python benchmarks/filters.py
 	$(BIN)/python benchmarks/language.py
+	$(BIN)/python benchmarks/minhash.py
+	$(BIN)/python benchmarks/embed.py
+	$(BIN)/python benchmarks/semantic.py
+	$(BIN)/python benchmarks/decontamination.py
+	$(BIN)/python benchmarks/ifd.py
+	$(BIN)/python benchmarks/selection.py
+	$(BIN)/python benchmarks/verbs.py
 	$(BIN)/python benchmarks/build.py
 
 app: setup

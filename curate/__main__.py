@@ -151,6 +151,37 @@ def explain(run: Path, id_: str, as_json: bool) -> None:
 
 
 @cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--by",
+    required=True,
+    metavar="WHAT",
+    help="What the sets differ in: quality, diversity or quantity (LIMA, section 5).",
+)
+@click.option("--size", type=click.IntRange(1), help="Examples in each set.  [default: as many as the run kept]")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the draws.")
+@json_option
+def ablate(run: Path, by: str, size: int | None, seed: int, as_json: bool) -> None:
+    """Write sets that differ in quality, diversity or quantity alone, from one finished run, each ready for training.
+
+    \b
+    python -m curate ablate runs/sample --by quality      filtered against unfiltered
+    python -m curate ablate runs/sample --by diversity    one source against many
+    python -m curate ablate runs/sample --by quantity     16, 32, 64 … examples
+    """
+    from curate.ablate import ablate as write_sets
+
+    index = write_sets(run, by, size=size, seed=seed)
+    if as_json:
+        _print_json(index)
+        return
+    for row in index["sets"]:
+        click.echo(f"{run / 'ablations' / by / row['file']}  {row['examples']:,} examples\n  {row['drawn']}")
+    for reason in index["left_out"]:
+        click.echo(f"left out: {reason}", err=True)
+
+
+@cli.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--quick", is_flag=True, help="Look at the first records only; do not read the whole file to count them.")
 @json_option
@@ -208,11 +239,17 @@ def _show_plan(settings: Any, run: Path, limit: int | None, as_json: bool) -> No
 def _show_summary(summary: dict[str, Any]) -> None:
     width = max(len(row["rule"]) for row in [*summary["rules"], {"rule": "dropped by"}])
     for row in summary["funnel"]:
-        click.echo(f"{row['stage']:<10} {row['into']:>11,} in {row['dropped']:>11,} dropped {row['left']:>11,} left")
+        click.echo(f"{row['stage']:<14} {row['into']:>11,} in {row['dropped']:>11,} dropped {row['left']:>11,} left")
     click.echo("")
     for row in sorted(summary["rules"], key=lambda row: -row["dropped"]):
         share = "" if row["trusted_share"] is None else f"   {row['trusted_share']:.1%} of the trusted set"
         click.echo(f"{row['rule']:<{width}} {row['dropped']:>11,} dropped, {row['alone']:,} by it alone{share}")
+    if leaks := summary["contamination"]:
+        click.echo(
+            f"\n{leaks['gray']:,} gray pairs with test items, {leaks['decided']:,} decided: see contamination.jsonl"
+        )
+        for row in leaks["stale"]:
+            click.secho(f"stale decision on {row['item']}: {row['reason']} ({row['content']})", fg="yellow", err=True)
     click.echo(f"\n{summary['inputs']:,} inputs = {summary['kept']:,} kept + {summary['dropped']:,} dropped")
 
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import polars as pl
 from pydantic import BaseModel
 
-from curate import config, engines, intake, publish, report, runs
+from curate import config, corpus, engines, intake, publish, report, runs
 from curate.errors import BalanceError
 from curate.progress import Progress, Watcher, listening, silent
 from curate.recipe import Recipe
@@ -94,6 +94,7 @@ def build(
             run_stage(run, step, getattr(recipe, step.folder.name), spread, watch)
         watch(Progress("publish", 0, 1, 0))
         books = publish.publish(run)
+        leaks = publish.contamination(run, recipe)
         trusted = publish.trusted(recipe)
         manifest = {
             "name": recipe.name,
@@ -101,6 +102,7 @@ def build(
             "limit": limit,
             **books,
             **read,
+            "contamination": leaks,
             "seeds": dict(_seeds(recipe)),
             "seconds": {step.folder.name: (step.folder.done or {})["seconds"] for step in steps},
             "reused": [step.folder.name for step in steps if step.done],
@@ -126,21 +128,21 @@ def run_stage(run: Path, step: Plan, settings: Any, engine: engines.Engine, watc
     started = time.monotonic()
     have = {path.name for path in folder.parts}
     waiting = [shard for shard in shards if shard not in have]
-    finished, rows, taken_over = len(shards) - len(waiting), 0, 0
-    watch(Progress(name, finished, len(shards), rows))
-    with listening(lambda share: watch(Progress(name, finished + min(share, 0.999), len(shards), rows))):
+    finished, measured, taken_over = len(shards) - len(waiting), 0, 0
+    watch(Progress(name, finished, len(shards), measured))
+    with listening(lambda share: watch(Progress(name, finished + min(share, 0.999), len(shards), measured))):
         for _, (count, known) in engine(partial(measure_shard, run, step, settings), waiting):
-            finished, rows, taken_over = finished + 1, rows + count, taken_over + known
-            watch(Progress(name, finished, len(shards), rows))
+            finished, measured, taken_over = finished + 1, measured + count, taken_over + known
+            watch(Progress(name, finished, len(shards), measured))
     stage = STAGES[name]
-    corpus = read_corpus(run, folder, stage.NEEDS)
-    decision = stage.decide(corpus, settings)
-    _check(folder, corpus, decision.verdicts)
+    rows = corpus.read(run, folder, stage.NEEDS)
+    decision = stage.decide(rows, settings)
+    _check(folder, rows, decision.verdicts)
     runs.write_parquet(folder.scores, decision.scores.sort("id"))
     runs.write_parquet(folder.verdicts, decision.verdicts.sort("id", "rule"))
     dropped = decision.verdicts["id"].n_unique()
     elapsed = time.monotonic() - started
-    figures = {"rows": corpus.height, "dropped": dropped, "taken_over": taken_over}
+    figures = {"rows": rows.height, "dropped": dropped, "taken_over": taken_over}
     runs.finish(folder, step.decided, **figures, seconds=round(elapsed, 3))
 
 
@@ -176,32 +178,11 @@ def _dropped(folders: list[StageFolder]) -> pl.DataFrame:
     return pl.concat(found).unique().collect() if found else pl.DataFrame(schema={"id": pl.String})
 
 
-def read_corpus(run: Path, folder: StageFolder, needs: tuple[str, ...]) -> pl.DataFrame:
-    """`id` and the columns `needs` of every row that reached this stage, sorted by id.
-
-    A column comes from the latest stage that measured it or has it among its scores. Text columns are refused: deciding is for
-    numbers.
-    """
-    own = _columns(folder.parts)
-    corpus = pl.scan_parquet(folder.parts).select("id", *[name for name in needs if name in own]).collect()
-    for earlier in reversed(runs.stage_folders(run)[: folder.number]):
-        for files in ([earlier.scores] if earlier.scores.exists() else [], earlier.parts):
-            missing = [name for name in needs if name not in corpus.columns and name in _columns(files)]
-            if missing:
-                columns = pl.scan_parquet(files).select("id", *missing).collect()
-                corpus = corpus.join(columns, on="id", how="left")
-    return corpus.select("id", *needs).sort("id")
-
-
-def _columns(files: list[Path]) -> list[str]:
-    return list(pl.read_parquet_schema(files[0])) if files else []
-
-
-def _check(folder: StageFolder, corpus: pl.DataFrame, verdicts: pl.DataFrame) -> None:
+def _check(folder: StageFolder, rows: pl.DataFrame, verdicts: pl.DataFrame) -> None:
     """A verdict speaks of a row that reached the stage, in the stage's name, by a rule it declares."""
     if verdicts.schema != VERDICT:
         raise BalanceError(f"stage {folder.name}: verdicts have {verdicts.schema}, expected {VERDICT}")
-    strangers = verdicts.join(corpus, on="id", how="anti")
+    strangers = verdicts.join(rows, on="id", how="anti")
     if strangers.height:
         raise BalanceError(f"stage {folder.name}: a verdict on '{strangers['id'][0]}', which is not among its rows")
     unknown = set(verdicts["rule"]) - set(STAGES[folder.name].RULES) | set(verdicts["stage"]) - {folder.name}
@@ -216,6 +197,7 @@ def _peak_memory_mb() -> int:
 
 
 def _seeds(recipe: Recipe) -> Iterator[tuple[str, int]]:
+    yield "near", recipe.near.seed
     yield "select", recipe.select.seed
     for name, source in recipe.active.items():
         seed = source.model_dump().get("seed")

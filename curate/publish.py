@@ -8,13 +8,14 @@ from typing import Any, BinaryIO
 import orjson
 import polars as pl
 
-from curate import chat, runs
+from curate import chat, corpus, runs
+from curate.contamination import review
 from curate.errors import BalanceError
 from curate.recipe import Recipe
 from curate.record import TURN, VERDICT
 from curate.runs import StageFolder
 from curate.sources import SOURCES
-from curate.stages import clean, filters
+from curate.stages import clean, decontaminate, filters
 
 DATASET = pl.Schema(
     {
@@ -42,11 +43,11 @@ def publish(run: Path) -> dict[str, int]:
     ranks = pl.read_parquet(folders[-1].scores)
     dropped = pl.scan_parquet([folder.verdicts for folder in folders]).select("id").unique().collect()
     kept = ranks.join(dropped, on="id", how="anti").select("id", "rank")
-    _write_dataset(run / "dataset", folders[1], kept)
+    write_dataset(run / "dataset", folders[1], kept)
     runs.write_parquet_parts(run / "dataset.parquet", DATASET, _examples(folders[1], kept))
     for name in ("random", "longest"):
         same_size = ranks.select("id", rank=pl.col(f"{name}_rank")).filter(pl.col("rank") <= kept.height)
-        _write_dataset(run / "baselines" / name, folders[1], same_size)
+        write_dataset(run / "baselines" / name, folders[1], same_size)
     return _balance(run, kept, dropped)
 
 
@@ -67,7 +68,8 @@ def _examples(clean_folder: StageFolder, chosen: pl.DataFrame) -> Iterator[pl.Da
         yield rows.with_columns(chat.messages()).select(DATASET.names())
 
 
-def _write_dataset(stem: Path, clean_folder: StageFolder, chosen: pl.DataFrame) -> None:
+def write_dataset(stem: Path, clean_folder: StageFolder, chosen: pl.DataFrame) -> None:
+    """The chosen rows (`id`, `rank`) of the clean stage as `stem`.jsonl, in input order, each row as in DATASET."""
     stem.parent.mkdir(exist_ok=True)
     runs.write_atomically(stem.with_suffix(".jsonl"), _json_lines(_examples(clean_folder, chosen)))
 
@@ -78,6 +80,22 @@ def _json_lines(frames: Iterable[pl.DataFrame]) -> Callable[[BinaryIO], None]:
             handle.writelines(orjson.dumps(row) + b"\n" for row in frame.iter_rows(named=True))
 
     return write
+
+
+def contamination(run: Path, recipe: Recipe) -> dict[str, Any] | None:
+    """Write contamination.jsonl, the gray pairs of examples and test items for a person to decide; None without tests.
+
+    What the recipe's `decontaminate.review` decided stands in it again, stale decisions too. `gray`: pairs in it, `decided`:
+    of them with a decision, `stale`: decisions on a text or a pair that this build does not have, each with its reason.
+    """
+    settings = recipe.decontaminate
+    if not settings.tests:
+        return None
+    folder = next(folder for folder in runs.stage_folders(run) if folder.name == "decontaminate")
+    found = decontaminate.reviewed(corpus.read(run, folder, decontaminate.NEEDS), settings)
+    runs.write_atomically(run / "contamination.jsonl", lambda handle: handle.write(review.lines(found)))
+    decided = found.rows["decision"].count() - found.stale.height
+    return {"gray": found.rows.height - found.stale.height, "decided": decided, "stale": found.stale.to_dicts()}
 
 
 def trusted(recipe: Recipe) -> dict[str, Any] | None:

@@ -5,13 +5,17 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from curate import config
+from curate import config, embed
 from curate.config import Strict
 from curate.errors import ConfigError, did_you_mean
 from curate.sources import instructions, reddit, stackexchange, wikihow
 from curate.stages.clean import Settings as Clean
+from curate.stages.decontaminate import Settings as Decontaminate
 from curate.stages.exact import Settings as Exact
 from curate.stages.filters import Settings as Filters
+from curate.stages.meaning import Settings as Meaning
+from curate.stages.near import Settings as Near
+from curate.stages.quality import Settings as Quality
 from curate.stages.select import Settings as Select
 
 SHIPPED = Path(__file__).parent / "recipes"
@@ -19,6 +23,22 @@ SHIPPED = Path(__file__).parent / "recipes"
 SourceSettings = Annotated[
     stackexchange.Settings | wikihow.Settings | reddit.Settings | instructions.Settings, Field(discriminator="kind")
 ]
+
+
+# Which stages take which of the settings that a recipe states for all of them.
+SHARED = {
+    "exact": ("prefer",),
+    "near": ("prefer",),
+    "meaning": ("prefer", "encoder"),
+    "decontaminate": ("encoder",),
+    "select": ("encoder",),
+}
+
+
+def _filled(given: Any, shared: dict[str, Any], names: tuple[str, ...]) -> Any:  # noqa: ANN401 - raw YAML
+    """The settings of a stage with those of `shared` that it takes and does not give itself; what is no mapping stays."""
+    own = {} if given is None else given
+    return {**{name: shared[name] for name in names if name in shared}, **own} if isinstance(own, dict) else given
 
 
 class Recipe(Strict):
@@ -38,24 +58,36 @@ class Recipe(Strict):
     )
     clean: Clean = Field(Clean(), description="cleaning: what is repaired in the text")
     filters: Filters = Field(Filters(), description="the rules and their limits")
+    encoder: embed.Settings = Field(
+        embed.Settings(), description="the model that embeds, for every stage that does not name another"
+    )
     exact: Exact = Field(Exact(), description="exact duplicates")
+    quality: Quality = Field(Quality(), description="scores of quality and difficulty")
+    near: Near = Field(Near(), description="near duplicates, by wording")
+    meaning: Meaning = Field(Meaning(), description="near duplicates, by meaning")
+    decontaminate: Decontaminate = Field(Decontaminate(), description="leaks from test sets")
     select: Select = Field(Select(), description="how many, from where")
 
     @model_validator(mode="before")
     @classmethod
-    def _prefer_in_order(cls, data: Any) -> Any:  # noqa: ANN401 - raw YAML
-        """Of equal texts, the source named first in the recipe keeps its own, unless `exact.prefer` says otherwise."""
-        sources, exact_ = data.get("sources"), data.get("exact") or {}
-        if isinstance(sources, dict) and isinstance(exact_, dict) and "prefer" not in exact_:
-            return {**data, "exact": {**exact_, "prefer": [name for name in sources if sources[name] is not None]}}
-        return data
+    def _said_once(cls, data: Any) -> Any:  # noqa: ANN401 - raw YAML
+        """What several stages share is said once: the order of the sources, which is that of preference, and the encoder."""
+        sources = data.get("sources")
+        shared = {}
+        if isinstance(sources, dict):
+            shared["prefer"] = [name for name in sources if sources[name] is not None]
+        if data.get("encoder") is not None:
+            shared["encoder"] = data["encoder"]
+        filled = {stage: _filled(data.get(stage), shared, names) for stage, names in SHARED.items()}
+        return {**data, **{stage: settings for stage, settings in filled.items() if settings is not None}}
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Recipe":
         """Quotas, profiles and preferences speak of sources that the recipe has."""
         named = [("select.quotas", key.partition("/")[0]) for key in self.select.quotas]
         named += [("filters.profiles", key) for key in self.filters.profiles]
-        named += [("exact.prefer", key) for key in self.exact.prefer]
+        for stage in ("exact", "near", "meaning"):
+            named += [(f"{stage}.prefer", key) for key in getattr(self, stage).prefer]
         for where, name in named:
             if name not in self.sources:
                 raise ValueError(
@@ -71,7 +103,8 @@ class Recipe(Strict):
 
 def shipped() -> dict[str, Path]:
     """The recipes that come with the package, by name."""
-    return {path.stem: path for path in sorted(SHIPPED.glob("*.yaml"))}
+    # benchmarks.yaml beside them is the registry of test sets.
+    return {path.stem: path for path in sorted(SHIPPED.glob("*.yaml")) if path.stem != "benchmarks"}
 
 
 def load(recipe: str = "sample", overrides: tuple[str, ...] = ()) -> Recipe:

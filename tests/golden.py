@@ -12,11 +12,12 @@ from typing import Any
 import polars as pl
 from pydantic import BaseModel
 
+from curate import embed
 from curate import recipe as recipes
 from curate.build import build
 from curate.rules import table
 from curate.sources import RULES as SOURCE_RULES
-from curate.stages import STAGES
+from curate.stages import STAGES, decontaminate, quality
 from curate.stages.clean import EDITS
 
 ROOT = Path(__file__).parents[1]
@@ -33,6 +34,18 @@ def totals(run: Path) -> dict[str, Any]:
     }
 
 
+# Settings of a stage that are mappings of their own.
+SECTIONS: dict[str, dict[str, type[BaseModel]]] = {
+    "quality": {
+        "ifd": quality.Ifd,
+        "reward": quality.Reward,
+        "grade": quality.Grade,
+        "reviewer": quality.Reviewer,
+    },
+    "decontaminate": {"tests.NAME": decontaminate.Test},
+}
+
+
 def documents() -> dict[str, str]:
     """The generated part of each page below docs/, by file name; it stands between two marker lines."""
     return {"recipes.md": _settings(), "rules.md": _rules()}
@@ -43,7 +56,11 @@ def _settings() -> str:
     for model in recipes.SourceSettings.__args__[0].__args__:
         kind = model.model_fields["kind"].annotation.__args__[0]
         parts += [f"\n## `sources.NAME` with `kind: {kind}`\n\n", _table(model)]
-    parts += [part for name, stage in STAGES.items() for part in (f"\n## `{name}`\n\n", _table(stage.Settings))]
+    parts += ["\n## `encoder`\n\n", _table(embed.Settings)]
+    for name, stage in STAGES.items():
+        parts += [f"\n## `{name}`\n\n", _table(stage.Settings)]
+        for section, model in SECTIONS.get(name, {}).items():
+            parts += [f"\n### `{name}.{section}`\n\n", _table(model)]
     return "".join(parts)
 
 
@@ -71,8 +88,9 @@ def _rules() -> str:
         _sentences(EDITS),
     ]
     parts += ["\n## Stage `filters`\n\n", table.markdown()]
-    for name in ("exact", "select"):
-        parts += [f"\n## Stage `{name}`\n\n", _sentences(STAGES[name].RULES)]
+    for name, stage in STAGES.items():
+        if name not in ("clean", "filters"):
+            parts += [f"\n## Stage `{name}`\n\n", _sentences(stage.RULES)]
     return "".join(parts)
 
 

@@ -15,7 +15,7 @@ ROOMS = [
     ["record", "config", "files", "engines", "progress"],
     ["chat", "text", "bar", "cache"],
     ["runs", "cleaning", "rules", "duplicates", "embed", "lm"],
-    ["shards", "contamination", "quality", "diversity"],
+    ["shards", "corpus", "contamination", "quality", "diversity"],
     ["sources.*"],
     ["sources"],
     ["reference"],
@@ -23,10 +23,21 @@ ROOMS = [
     ["stages"],
     ["recipe"],
     ["intake", "publish", "report", "explain"],
-    ["build"],
+    ["build", "ablate"],
     ["__main__"],
 ]
-ONE_SUBJECT = {"cleaning", "rules", "files", "report", "duplicates", "contamination", "quality", "diversity"}
+ONE_SUBJECT = {
+    "cleaning",
+    "rules",
+    "files",
+    "report",
+    "duplicates",
+    "contamination",
+    "quality",
+    "diversity",
+    "embed",
+    "lm",
+}
 # The stages and the sources named in the tables: these never import one another.
 STAGES = {path.stem for path in (ROOT / "curate/stages").glob("*.py")} - {"__init__"}
 SOURCES = {"stackexchange", "wikihow", "reddit", "instructions"}

@@ -12,9 +12,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from curate import corpus as corpora
 from curate import recipe as recipes
 from curate import runs
-from curate.build import build, read_corpus
+from curate.build import build
 from curate.errors import RunError
 from curate.record import EXAMPLE, INPUT, VERDICT
 from curate.sources import SOURCES
@@ -90,7 +91,7 @@ def test_an_empty_shard_keeps_the_stages_schema(name, sample, built):
 @pytest.mark.parametrize("name", STAGES)
 def test_deciding_does_not_depend_on_the_order_of_rows(name, sample, built):
     folder = next(folder for folder in runs.stage_folders(built) if folder.name == name)
-    corpus = read_corpus(built, folder, STAGES[name].NEEDS)
+    corpus = corpora.read(built, folder, STAGES[name].NEEDS)
     one, two = (
         STAGES[name].decide(rows, getattr(sample, name))
         for rows in (corpus, corpus.sample(fraction=1.0, shuffle=True, seed=3))
@@ -224,7 +225,8 @@ MOMENTS = [
     "1-clean/part-0000-00003.parquet",
     "2-filters/part-0001-00000.parquet",
     "2-filters/verdicts.parquet",
-    "4-select/begun.json",
+    "5-near/part-0000-00001.parquet",
+    "8-select/begun.json",
     "ledger.parquet",
 ]
 

@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from curate import runs
+from curate.report import diversity
 from curate.sources import RULES as SOURCE_RULES
 from curate.stages import STAGES
 
@@ -26,6 +27,8 @@ def summarise(run: Path, trusted: dict[str, Any] | None = None) -> dict[str, Any
         "trusted": trusted,
         "sources": _sources(inputs, ledger, dataset),
         "chosen": _beside_baselines(run),
+        "diversity": diversity.measured(run),
+        "contamination": manifest["contamination"],
         "edits": _edits(run),
         "licenses": _counts(dataset, "license"),
     }

@@ -43,6 +43,7 @@ def render(summary: dict[str, Any], samples: dict[str, list[dict[str, Any]]]) ->
         ("By source", _table(summary["sources"])),
         ("What the files were taken for, and how many of the first records fit", _table(summary["forms"])),
         ("The chosen set beside a random and a longest set of the same size", _table(summary["chosen"])),
+        ("How diverse they are", _diversity(summary["diversity"])),
         ("Rules", _rules(summary["rules"], samples, summary["trusted"])),
         ("Three that were kept", "".join(_sample(row) for row in samples["kept"])),
         ("What cleaning changed", _table(summary["edits"])),
@@ -87,6 +88,28 @@ def _cell(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:,.2f}" if isinstance(value, float) else escape(str(value))
+
+
+def _diversity(measured: dict[str, Any]) -> str:
+    """A table of the measures, one column a set, with what each measure is below it."""
+    sets = list(dict.fromkeys(row["set"] for row in measured["rows"]))
+    cells = {(row["measure"], row["set"]): row for row in measured["rows"]}
+    about = {row["measure"]: row["about"] for row in measured["rows"]}
+    head = "".join(f"<th class=n>{escape(name)}" for name in sets)
+    lines = "".join(
+        f"<tr><td>{escape(name.replace('_', ' '))}<div class=why>{escape(sentence)}</div>"
+        + "".join(f"<td class=n>{_with_interval(cells[name, column])}" for column in sets)
+        for name, sentence in about.items()
+    )
+    note = f"{measured['examples']:,} examples of each set, from a pool of {measured['pool']:,}; 95 % intervals in brackets."
+    return f"<p class=why>{note}</p><div class=scroll><table><tr><th>measure{head}{lines}</table></div>"
+
+
+def _with_interval(row: dict[str, Any]) -> str:
+    if row["value"] is None:
+        return "–"
+    interval = "" if row["low"] is None else f" [{row['low']:.4g}, {row['high']:.4g}]"
+    return f"{row['value']:.4g}{interval}"
 
 
 def _rules(rows: list[dict[str, Any]], samples: dict[str, list[dict[str, Any]]], trusted: dict[str, Any] | None) -> str:

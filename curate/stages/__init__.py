@@ -5,7 +5,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from curate.record import Decision
-from curate.stages import clean, exact, filters, select
+from curate.stages import clean, decontaminate, exact, filters, meaning, near, quality, select
 
 
 class Stage(Protocol):
@@ -29,4 +29,13 @@ class Stage(Protocol):
         """Verdicts and scores, from `id` and the columns in NEEDS of all rows."""
 
 
-STAGES: dict[str, Stage] = {"clean": clean, "filters": filters, "exact": exact, "select": select}
+STAGES: dict[str, Stage] = {
+    "clean": clean,
+    "filters": filters,
+    "exact": exact,
+    "quality": quality,
+    "near": near,
+    "meaning": meaning,
+    "decontaminate": decontaminate,
+    "select": select,
+}
