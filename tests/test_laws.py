@@ -155,7 +155,7 @@ def test_a_changed_setting_repeats_its_stage_and_those_after_it(built, tmp_path)
     stamps = {folder.name: (folder.path / "done.json").stat().st_mtime_ns for folder in runs.stage_folders(run)}
     build(recipes.load("sample", (*SMALL_SHARDS, "exact.of=response")), run)
     again = {folder.name: (folder.path / "done.json").stat().st_mtime_ns for folder in runs.stage_folders(run)}
-    assert [name for name in stamps if again[name] != stamps[name]] == ["exact", "select"]
+    assert [name for name in stamps if again[name] != stamps[name]] == [*STAGES][list(STAGES).index("exact") :]
     build(recipes.load("sample", SMALL_SHARDS), run)
     assert digest(run) == digest(built)
 
@@ -176,19 +176,25 @@ def test_a_corpus_that_has_grown_is_measured_where_it_is_new(sample, built, tmp_
     """One source more, and its texts drop some that were kept before: rows known from the first build are not measured again."""
     extra = tmp_path / "extra.jsonl"
     copies = (built / "dataset.jsonl").read_text().splitlines()[:20]
+    breads = [("Bake", "rye"), ("Plan", "spelt"), ("Buy", "wheat"), ("Toast", "oats")]
     new = [
-        json.dumps({"instruction": f"Count to {n}.", "output": f"It goes on to {n} and stops there."}) for n in range(9)
+        {
+            "instruction": f"{verb} bread for {n}.",
+            "output": f"For {n} people take {n * 80} grams of {grain} and bake it well.",
+        }
+        for n, (verb, grain) in enumerate(breads, start=3)
     ]
     extra.write_text("\n".join(copies))
-    (tmp_path / "more.jsonl").write_text("\n".join(new))
+    (tmp_path / "more.jsonl").write_text("\n".join(map(json.dumps, new)))
     run, grown = tmp_path / "run", (*SMALL_SHARDS, f"sources.copies={{kind: instructions, path: {extra}}}")
     grown = (*grown, f"sources.new={{kind: instructions, path: {tmp_path / 'more.jsonl'}}}")
     build(sample, run)
     rows = {folder.name: folder.done["rows"] for folder in runs.stage_folders(run)[1:]}
     build(recipes.load("sample", grown), run)
     for folder in runs.stage_folders(run)[1:]:
-        assert folder.done["taken_over"] >= rows[folder.name] - 20 * (folder.name == "select"), folder.name
-        assert folder.done["rows"] > folder.done["taken_over"] or folder.name == "select"
+        # A copy with the smaller id may have taken the place of what was known.
+        assert rows[folder.name] >= folder.done["taken_over"] >= rows[folder.name] - len(copies), folder.name
+        assert folder.done["rows"] > folder.done["taken_over"], folder.name
         assert not list(folder.path.glob("earlier-*"))
     build(recipes.load("sample", grown), tmp_path / "afresh")
     assert digest(run) == digest(tmp_path / "afresh") != digest(built)

@@ -412,9 +412,12 @@ def test_openvino_that_is_not_installed_says_how_to_install_it(settings, monkeyp
 # --- OpenVINO
 
 
-def test_openvino_gives_the_same_vectors_and_int8_says_how_far_it_drifts(minilm, monkeypatch):
+def test_openvino_gives_the_same_vectors_and_int8_says_how_far_it_drifts(minilm, monkeypatch, tmp_path):
     pytest.importorskip("openvino")
     pytest.importorskip("nncf")
+    # The drift is told once a process, and only where something is not in the cache.
+    monkeypatch.setattr(encoders, "_told", set())
+    monkeypatch.setenv("LAPIDARY_CACHE", str(tmp_path))
     expected = minilm[1]
     quick = embed.vectors(TEXTS, embed.Settings(backend="openvino", precision="fp32"))
     np.testing.assert_allclose(quick, expected, atol=1e-5)
