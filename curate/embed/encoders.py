@@ -38,8 +38,9 @@ def encoded(texts: Sequence[str], settings: Settings) -> Iterator[tuple[list[int
     Longest texts first within a window, so that a batch too large for memory fails at once. Warns of the drift of int8, once.
     """
     if settings.precision == "int8" and settings not in _told and not models.find(settings).static:
+        found = drift(texts, settings)
         _told.add(settings)
-        warnings.warn(drift(texts, settings), stacklevel=2)
+        warnings.warn(found, stacklevel=2)
     yield from in_batches(texts, load(settings))
 
 

@@ -119,7 +119,7 @@ def fast_bf16(cpuinfo: str) -> bool:
     """Whether a processor (Linux's /proc/cpuinfo) multiplies matrices faster in bf16 than in fp32.
 
     Those with AMX do, and AMD's with AVX512_BF16 (Zen 4: 237 against 150 GFLOP/s). Intel's with AVX512_BF16 but no AMX do
-    not: a Xeon took 2.0 times as long in bf16 (benchmarks/embed.py).
+    not: a Xeon took 1.7 times as long in bf16 (benchmarks/embed.py).
     """
     words = set(cpuinfo.split())
     return "amx_bf16" in words or {"AuthenticAMD", "avx512_bf16"} <= words

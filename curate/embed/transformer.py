@@ -177,7 +177,7 @@ def device() -> str:
 
 
 def _autocast(where: str, precision: str) -> AbstractContextManager[Any]:
-    """Matrix products in `precision`, sums and norms in fp32: 0.99999 cosine to fp32 where bf16 weights reach 0.99996."""
+    """Matrix products in `precision`, sums and norms in fp32: 0.99998 cosine to fp32 where bf16 weights reach 0.99996."""
     import torch
 
     return torch.autocast(where, dtype=torch.bfloat16, enabled=precision == "bf16")

@@ -23,7 +23,7 @@ TEXTS = [
     "Ünïcode – 中文 ☃ 한국어",
     "",
     "word " * 900,
-    "A sentence about the weather in spring, long enough to be padded to another length than its neighbours are. " * 2,
+    "A sentence about the weather in spring, long enough to be padded to another length than its neighbours are. " * 4,
 ]
 FP32 = embed.Settings(precision="fp32")
 
@@ -106,7 +106,7 @@ def test_a_vector_does_not_depend_on_its_neighbours(precision, minilm):
     encode = encoders.load(settings).encode
     texts = [text for text in TEXTS if len(text) < 1000]
     together = encode(texts)
-    for row, text in enumerate(texts[:2]):
+    for row, text in [(0, texts[0]), (len(texts) - 1, texts[-1])]:
         assert np.array_equal(encode([text])[0], together[row]), text
         assert np.array_equal(encode([texts[-1], text] + [texts[0]] * 8)[1], together[row]), text
 
