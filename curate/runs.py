@@ -34,7 +34,18 @@ from curate.errors import RunError
 MADE_FROM = "lapidary.made_from"
 
 # Libraries whose version can change what a stage computes.
-LIBRARIES = ("lapidary", "polars", "selectolax", "lxml", "langdetect", "tokenizers")
+LIBRARIES = (
+    "lapidary",
+    "polars",
+    "numpy",
+    "numba",
+    "selectolax",
+    "lxml",
+    "langdetect",
+    "tokenizers",
+    "faiss-cpu",
+    "lemminflect",
+)
 
 
 @dataclass(frozen=True)
