@@ -4,38 +4,23 @@ Logs and progress go to stderr. With --json, stdout holds one JSON document and 
 failed, 2 usage or recipe, 3 input or run folder, 130 interrupted with state saved.
 """
 
-import json
-import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from curate.bar import Bar
-from curate.errors import CurateError, InputError, did_you_mean
-
-F = TypeVar("F", bound=Callable[..., Any])
+from curate.cli import CONTEXT, Suggesting, json_option, print_json, run, settings_option
+from curate.errors import InputError
 
 RECIPE_HELP = (
     "RECIPE is a YAML file or the name of a shipped recipe: sample (the default), lima, platypus, instructions."
 )
 
 
-class Suggesting(click.Group):
-    """A group that offers the nearest command for a misspelt one."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click's own, with a hint."""
-        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            raise click.UsageError(f"no command '{args[0]}'. {did_you_mean(args[0], self.commands)}", ctx)
-        return super().resolve_command(ctx, args)
-
-
-@click.group(cls=Suggesting, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Suggesting, context_settings=CONTEXT)
 @click.version_option(package_name="lapidary")
 def cli() -> None:
     """Turn raw dumps into a small, clean instruction set, and say why every dropped example was dropped.
@@ -46,19 +31,6 @@ def cli() -> None:
     python -m curate build my.yaml --dry-run      what would be read and run?
     python -m curate explain runs/sample ID       the whole path of one example
     """
-
-
-def settings_option(command: F) -> F:
-    """`-s key=value`."""
-    return click.option(
-        "-s", "--set", "overrides", metavar="KEY=VALUE", multiple=True,
-        help="Override one setting, such as -s filters.min_chars=800. Repeatable.",
-    )(command)  # fmt: skip
-
-
-def json_option(command: F) -> F:
-    """`--json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")(command)
 
 
 @cli.command(epilog=RECIPE_HELP)
@@ -102,7 +74,7 @@ def build(
     with Bar() as bar:
         summary = build_recipe(settings, run, engine=engine, workers=workers, limit=limit, watch=bar)
     if as_json:
-        _print_json({"run": str(run), **summary})
+        print_json({"run": str(run), **summary})
         return
     _show_summary(summary)
     click.echo(f"\ndataset  {run / 'dataset.jsonl'}\nreport   {run / 'report.html'}\nledger   {run / 'ledger.parquet'}")
@@ -124,7 +96,7 @@ def check(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
 
     settings = recipes.load(recipe, overrides)
     if as_json:
-        _print_json(settings.model_dump(mode="json"))
+        print_json(settings.model_dump(mode="json"))
     else:
         click.echo(config.dump(settings), nl=False)
 
@@ -145,7 +117,7 @@ def explain(run: Path, id_: str, as_json: bool) -> None:
 
     found = explain_example(run, id_)
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         _show_explanation(found)
 
@@ -173,7 +145,7 @@ def ablate(run: Path, by: str, size: int | None, seed: int, as_json: bool) -> No
 
     index = write_sets(run, by, size=size, seed=seed)
     if as_json:
-        _print_json(index)
+        print_json(index)
         return
     for row in index["sets"]:
         click.echo(f"{run / 'ablations' / by / row['file']}  {row['examples']:,} examples\n  {row['drawn']}")
@@ -202,7 +174,7 @@ def sources(files: tuple[Path, ...], quick: bool, as_json: bool) -> None:
         except InputError as error:
             found.append({"file": str(file), "error": str(error)})
     if as_json:
-        _print_json(found)
+        print_json(found)
     for row in found if not as_json else []:
         if "error" in row:
             click.secho(row["error"], fg="red", err=True)
@@ -214,10 +186,6 @@ def sources(files: tuple[Path, ...], quick: bool, as_json: bool) -> None:
         click.get_current_context().exit(InputError.exit_code)
 
 
-def _print_json(value: Any) -> None:  # noqa: ANN401 - whatever a command answers
-    click.echo(json.dumps(value, ensure_ascii=False, default=str))
-
-
 def _show_plan(settings: Any, run: Path, limit: int | None, as_json: bool) -> None:  # noqa: ANN401 - Recipe, imported lazily
     from curate.build import plan
 
@@ -227,7 +195,7 @@ def _show_plan(settings: Any, run: Path, limit: int | None, as_json: bool) -> No
     ]
     stages = [{"stage": step.folder.name, "will": "be reused" if step.done else "run"} for step in steps]
     if as_json:
-        _print_json({"run": str(run), "files": files, "stages": stages})
+        print_json({"run": str(run), "files": files, "stages": stages})
         return
     click.echo(f"run folder  {run}")
     for file in files:
@@ -290,23 +258,7 @@ def _short(value: Any) -> str:  # noqa: ANN401 - any measured value
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code."""
-    # https://no-color.org: set to anything, it means no colour; without it, click colours terminals alone.
-    color = False if os.environ.get("NO_COLOR") else None
-    try:
-        # Help, --version and `exit` come back as a code; commands return nothing.
-        return cli.main(args=arguments, prog_name="python -m curate", standalone_mode=False, color=color) or 0
-    except click.exceptions.Abort:
-        click.secho("\ninterrupted; what was finished is saved: run the same command to go on", err=True)
-        return 130
-    except KeyboardInterrupt:
-        click.secho("\ninterrupted; what was finished is saved: run the same command to go on", err=True)
-        return 130
-    except click.ClickException as error:
-        error.show()
-        return 2
-    except CurateError as error:
-        click.secho(str(error), err=True, fg="red", color=color)
-        return error.exit_code
+    return run(cli, "python -m curate", arguments)
 
 
 if __name__ == "__main__":

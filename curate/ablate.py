@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from curate import runs
+from curate.diversity.shares import apportion
 from curate.errors import RunError, did_you_mean
 from curate.publish import write_dataset
 from curate.runs import StageFolder
@@ -93,7 +94,7 @@ def _by_quality(pool: pl.DataFrame, kept: int, size: int | None, run: Path) -> t
     if filtered.height == pool.height:
         raise RunError(f"{run}: no rule dropped anything, so filtered and unfiltered examples are the same")
     counts = filtered.group_by("source").agg(n=pl.len(), kept=pl.col("kept").sum()).sort("source")
-    places = select.apportion(counts["kept"].to_numpy().astype(float), counts["n"].to_numpy(), size or kept)
+    places = apportion(counts["kept"].to_numpy().astype(float), counts["n"].to_numpy(), size or kept)
     _refuse_small(int(places.sum()), size, run, "examples that passed the rules")
     shares = dict(zip(counts["source"], places.tolist(), strict=True))
     draws = {
@@ -116,7 +117,7 @@ def _by_diversity(pool: pl.DataFrame, kept: int, size: int | None, run: Path) ->
             f"{run}: no {unit} has {wanted} examples that passed; the largest, {counts[unit][0]}, has {counts['n'][0]}"
         )
     _refuse_small(wanted, size, run, "examples that passed")
-    places = select.apportion(np.ones(counts.height), counts["n"].to_numpy(), wanted)
+    places = apportion(np.ones(counts.height), counts["n"].to_numpy(), wanted)
     even = dict(zip(counts[unit], places.tolist(), strict=True))
     many = f"seeded, from the examples of every {unit} that passed, as evenly as they have them"
     sets: list[Set] = [("many", many, _take(passed, unit, even))]

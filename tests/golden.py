@@ -12,12 +12,12 @@ from typing import Any
 import polars as pl
 from pydantic import BaseModel
 
-from curate import embed
+from curate import embed, testsets
 from curate import recipe as recipes
 from curate.build import build
 from curate.rules import table
 from curate.sources import RULES as SOURCE_RULES
-from curate.stages import STAGES, decontaminate, quality
+from curate.stages import STAGES, quality
 from curate.stages.clean import EDITS
 
 ROOT = Path(__file__).parents[1]
@@ -42,7 +42,7 @@ SECTIONS: dict[str, dict[str, type[BaseModel]]] = {
         "grade": quality.Grade,
         "reviewer": quality.Reviewer,
     },
-    "decontaminate": {"tests.NAME": decontaminate.Test},
+    "decontaminate": {"tests.NAME": testsets.Test},
 }
 
 

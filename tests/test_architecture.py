@@ -13,12 +13,13 @@ ROOT = Path(__file__).parents[1]
 ROOMS = [
     ["errors"],
     ["record", "config", "files", "engines", "progress"],
-    ["chat", "text", "bar", "cache"],
+    ["chat", "text", "bar", "cache", "cli", "charts"],
     ["runs", "cleaning", "rules", "duplicates", "embed", "lm"],
     ["shards", "corpus", "contamination", "quality", "diversity"],
     ["sources.*"],
     ["sources"],
     ["reference"],
+    ["testsets"],
     ["stages.*"],
     ["stages"],
     ["recipe"],
@@ -41,6 +42,24 @@ ONE_SUBJECT = {
 # The stages and the sources named in the tables: these never import one another.
 STAGES = {path.stem for path in (ROOT / "curate/stages").glob("*.py")} - {"__init__"}
 SOURCES = {"stackexchange", "wikihow", "reddit", "instructions"}
+# What train and evaluate may use of curate; otherwise they meet through files.
+GROUND_FLOOR = {
+    "bar",
+    "cache",
+    "chat",
+    "charts",
+    "cli",
+    "config",
+    "embed",
+    "engines",
+    "errors",
+    "files",
+    "lm",
+    "progress",
+    "record",
+    "runs",
+    "text",
+}
 HEAVY = (
     "torch",
     "transformers",
@@ -108,10 +127,26 @@ def test_stages_never_import_each_other():
             assert not others & STAGES, f"{name} imports {others}"
 
 
-def test_help_loads_nothing_heavy():
-    code = "import sys, curate.__main__; print(*sys.modules)"
+@pytest.mark.parametrize("package", ["curate", "train"])
+def test_help_loads_nothing_heavy(package):
+    code = f"import sys, {package}.__main__; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not set(HEAVY) & set(loaded)
+
+
+@pytest.mark.parametrize("package", ["train", "evaluate"])
+def test_the_trainer_and_the_evaluation_use_only_the_ground_floor_and_never_each_other(package):
+    for path in sorted((ROOT / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            if isinstance(node, ast.ImportFrom) and node.module == "curate":
+                names = [f"curate.{alias.name}" for alias in node.names]
+            for name in names:
+                parts = name.split(".")
+                assert parts[0] not in {"train", "evaluate"} - {package}, f"{path} imports {name}"
+                assert parts[0] != "curate" or parts[1] in GROUND_FLOOR, f"{path} imports {name}"
 
 
 def test_only_the_app_and_its_pages_import_streamlit():

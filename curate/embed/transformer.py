@@ -3,7 +3,7 @@
 A text's vector does not depend on its neighbours. Matrix products take other paths, with another last digit, only where a
 batch is very small or its length is no multiple of the vector width; so lengths are padded to multiples of STEP, and small
 batches with empty rows up to LEAST tokens. With torch 2.13 and OpenVINO 2026.4 on a Xeon vectors were then bit-equal whatever
-the batch, the place in it, the padding and the number of threads, in fp32, bf16 and int8. Between processors, devices and
+the batch, the place in it and the padding, in fp32, bf16 and int8; with torch also whatever the number of threads. Between processors, devices and
 versions of the libraries the last digits differ (about 1e-6 in fp32, 1e-3 in bf16); the cache keeps what was computed first.
 """
 

@@ -28,6 +28,7 @@ def summarise(run: Path, trusted: dict[str, Any] | None = None) -> dict[str, Any
         "sources": _sources(inputs, ledger, dataset),
         "chosen": _beside_baselines(run),
         "diversity": diversity.measured(run),
+        "meaning_recall": _meaning_recall(run),
         "contamination": manifest["contamination"],
         "edits": _edits(run),
         "licenses": _counts(dataset, "license"),
@@ -101,6 +102,13 @@ def _beside_baselines(run: Path) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _meaning_recall(run: Path) -> float | None:
+    """The share of a sample's pairs that the search for duplicates by meaning found; None where it was off."""
+    meaning = next(folder for folder in runs.stage_folders(run) if folder.name == "meaning")
+    stated = pl.read_parquet(meaning.scores, columns=["meaning_recall"])["meaning_recall"]
+    return stated[0] if stated.len() else None
 
 
 def _edits(run: Path) -> list[dict[str, Any]]:

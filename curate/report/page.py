@@ -39,7 +39,7 @@ def render(summary: dict[str, Any], samples: dict[str, list[dict[str, Any]]]) ->
     if not summary["complete"]:
         lead += " This is a partial build: it was made with --limit."
     sections = [
-        ("What left, and where", _funnel(summary["funnel"])),
+        ("What left, and where", _funnel(summary["funnel"]) + _recall(summary["meaning_recall"])),
         ("By source", _table(summary["sources"])),
         ("What the files were taken for, and how many of the first records fit", _table(summary["forms"])),
         ("The chosen set beside a random and a longest set of the same size", _table(summary["chosen"])),
@@ -68,6 +68,12 @@ def _funnel(rows: list[dict[str, Any]]) -> str:
     )
     head = "<tr><th>stage<th class=n>in<th class=n>dropped<th class=n>left<th>of all inputs: left, dropped here"
     return f"<div class=scroll><table>{head}{lines}</table></div>"
+
+
+def _recall(stated: float | None) -> str:
+    if stated is None:
+        return ""
+    return f"<p class=why>The search for duplicates by meaning found {stated:.2%} of the pairs of a sample.</p>"
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

@@ -4,29 +4,22 @@ An example leaks a test item where they share words (`curate.contamination.ngram
 is measured of each row by itself; deciding only says which category it is of, and which categories leave.
 """
 
-import tempfile
-from collections.abc import Iterator
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import polars as pl
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
-from curate import embed, files, record, reference, sources
-from curate.cleaning import html
+from curate import embed, testsets
 from curate.config import Strict
 from curate.contamination import categories, review
 from curate.contamination import items as test_items
 from curate.contamination.categories import Category, Limits
-from curate.contamination.items import Form
 from curate.contamination.schema import FLOOR, FLOOR_COSINE, LEAKS
-from curate.errors import ConfigError, InputError, did_you_mean
-from curate.files import Numbered
+from curate.errors import did_you_mean
 from curate.record import Decision, verdicts
-from curate.sources import stackexchange
-from curate.sources.instructions import hub
+from curate.testsets import Test
 from curate.text import content_hashes
 
 NEEDS = ("leaks", "content")
@@ -48,34 +41,6 @@ RULES = {
 }
 _RULE: dict[Category, str] = {name: f"leak_{name}" for name in categories.ORDER}
 SCORES = {"leak_category": pl.String, "leak_item": pl.String, "leak_coverage": pl.Float64, "leak_cosine": pl.Float64, "leak_detail": pl.String, "leak_pairs": pl.UInt32, "leak_kept": pl.Boolean}  # fmt: skip
-
-
-class Test(Strict):
-    """Where a test set is; null instead of it: on the Hub, as the registry says."""
-
-    __test__ = False  # no test of pytest's
-
-    path: Path | None = Field(
-        None, description="its file; any JSON, JSON Lines, CSV or Parquet, or a source's (Posts.xml)"
-    )
-    question: str | None = Field(
-        None, description="the field with the question, in a file that the registry does not know"
-    )
-    choices: str | None = Field(None, description="the field with the list of choices")
-    answer: str | None = Field(None, description="the field with the answer")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _a_path_by_itself(cls, data: Any) -> Any:  # noqa: ANN401 - raw YAML
-        return {"path": data} if isinstance(data, str | Path) else data
-
-    @model_validator(mode="after")
-    def _fields_of_a_file(self) -> Self:
-        if (self.choices or self.answer) and not self.question:
-            raise ValueError("choices or answer without question; name the field with the question too")
-        if self.question and self.path is None:
-            raise ValueError("question without path; the fields of a set on the Hub are known")
-        return self
 
 
 class Settings(Strict):
@@ -126,10 +91,10 @@ def measured_by(settings: Settings) -> object:
         return []
     for name, test in settings.tests.items():
         if test is not None and test.path is not None and test.path.is_file():
-            _read(name, test, 1)
+            testsets.read(name, test, 1)
     encoder = None if settings.encoder is None else embed.fingerprint(settings.encoder)
     review.read(settings.review)
-    stamps = [[name, _stamp(name, test)] for name, test in settings.tests.items()]
+    stamps = [[name, testsets.stamp(name, test)] for name, test in settings.tests.items()]
     return [stamps, sorted(settings.parts), settings.ngram, encoder]
 
 
@@ -142,7 +107,7 @@ def measure(shard: pl.DataFrame, settings: Settings) -> pl.DataFrame:
         return shard.select("id").with_columns(**absent)
     from curate.contamination import match  # numba
 
-    stamp = repr([_stamp(name, test) for name, test in settings.tests.items()])
+    stamp = repr([testsets.stamp(name, test) for name, test in settings.tests.items()])
     found = match.leaks(shard, _tests(stamp, settings.model_dump_json()), settings.encoder)
     return shard.select("id", leaks=found, content=content_hashes(shard))
 
@@ -190,7 +155,9 @@ def items(settings: Settings) -> pl.DataFrame:
     """The items of all test sets (schema contamination.items.ITEM). Raises InputError for a file that is missing, lacks a
     field or cannot be read, and ConfigError where the recipe does not say which field has the question.
     """
-    return pl.concat([test_items.ITEM.to_frame(), *(_read(name, test) for name, test in settings.tests.items())])
+    return pl.concat(
+        [test_items.ITEM.to_frame(), *(testsets.read(name, test) for name, test in settings.tests.items())]
+    )
 
 
 def _scores(leaks: pl.DataFrame) -> pl.DataFrame:
@@ -216,79 +183,3 @@ def _tests(stamp: str, settings_json: str) -> Any:  # noqa: ANN401, ARG001 - mat
     settings = Settings.model_validate_json(settings_json)
     found = items(settings)
     return match.tests(found, test_items.searched(found, settings.parts), settings.ngram, settings.encoder)
-
-
-def _read(name: str, test: Test | None, most: int | None = None) -> pl.DataFrame:
-    """The items of a test set, or of its first `most` records."""
-    known = test_items.registry().get(name)
-    if test is None or test.path is None:
-        assert known is not None
-        assert known.hub is not None
-        return test_items.read(name, f"hub: {known.hub.path}", _hub_rows(known.hub), known.forms)
-    forms = known.forms if known is not None else ()
-    if test.question is not None:
-        choices = () if test.choices is None else (test.choices,)
-        forms = (Form(question=(test.question,), choices=choices, answer=test.answer),)
-    if forms:
-        return test_items.read(name, str(test.path), islice(files.rows(test.path), most), forms)
-    return _of_source(name, test.path, most)
-
-
-def _hub_rows(where: test_items.Hub) -> Iterator[Numbered]:
-    number = 0
-    for config in where.configs:
-        for _, row in hub.hub_rows(where.path, config, where.split, where.revision):
-            number += 1
-            yield number, row
-
-
-def _of_source(name: str, path: Path, most: int | None) -> pl.DataFrame:
-    """A source that is declared a test set: every question, by title and by body, with every answer."""
-    kind = "instructions" if path.is_dir() else _kind(name, path)
-    if most is not None:
-        return test_items.ITEM.to_frame()
-    if kind == "instructions":
-        frame = reference.examples_of(path)
-        return _items_of(name, frame, frame["prompt"], "")
-    posts = stackexchange.Settings(kind="stackexchange", path=path, answers="all", prompt_from="body")
-    with tempfile.TemporaryDirectory() as scratch:
-        units = stackexchange.units(posts)
-        batches = [batch.examples for unit in units for batch in stackexchange.load(name, unit, posts, Path(scratch))]
-    frame = pl.concat([record.EXAMPLE.to_frame(), *batches])
-    frame = frame.with_columns(html.to_markdown_all(frame[part]).alias(part) for part in ("prompt", "response"))
-    titles = frame.filter(pl.col("title").is_not_null())
-    return pl.concat([_items_of(name, frame, frame["prompt"], ""), _items_of(name, titles, titles["title"], "#title")])
-
-
-def _kind(name: str, path: Path) -> str:
-    """The source that recognises a file; of those that have questions and answers."""
-    kind = sources.sniff(path).kind
-    if kind not in ("instructions", "stackexchange"):
-        raise ConfigError(
-            f"decontaminate.tests.{name}: {path} is read as {kind}, which says nothing of questions: name the field that has"
-            " them with `question`"
-        )
-    return kind
-
-
-def _items_of(name: str, frame: pl.DataFrame, question: pl.Series, suffix: str) -> pl.DataFrame:
-    item = pl.format("{}/{}{}", pl.lit(name), "key", pl.lit(suffix))
-    return frame.select(
-        item=item, test=pl.lit(name), question=question, choices=pl.lit([], pl.List(pl.String)), answer="response"
-    )
-
-
-def _stamp(name: str, test: Test | None) -> object:
-    """What tells one state of a test set from another: where it is, which fields, and of files size and time of change.
-
-    Raises InputError where there is no file.
-    """
-    known = test_items.registry().get(name)
-    forms = None if known is None else known.model_dump(mode="json")
-    if test is None or test.path is None:
-        return forms
-    if not test.path.exists():
-        raise InputError(f"{test.path}: there is no such file. Check decontaminate.tests.{name} in the recipe")
-    paths = sorted(file for file in test.path.rglob("*") if file.is_file()) if test.path.is_dir() else [test.path]
-    stats = [[str(file), file.stat().st_size, file.stat().st_mtime_ns] for file in paths]
-    return [test.model_dump(mode="json"), forms, stats]

@@ -103,7 +103,7 @@ class Settings(Strict):
 
 
 def measured_by(settings: Settings) -> object:
-    """What of the settings `measure` depends on: models, template, question and encoder; the decisions for `decide`."""
+    """What of the settings `measure` depends on: models, template, question and encoder."""
     parts: dict[str, object] = {}
     if settings.ifd:
         template = settings.ifd.template.model_dump()
@@ -113,9 +113,9 @@ def measured_by(settings: Settings) -> object:
     if settings.grade:
         parts["grade"] = grade.identity(settings.grade.scale, settings.grade)
     if settings.reviewer:
-        path = settings.reviewer.decisions
-        reviewer.decisions(path)
-        parts["reviewer"] = [embed.fingerprint(settings.reviewer.encoder), sha256(path.read_bytes()).hexdigest()]
+        # Read now, so that a build does not end after hours at decisions that cannot be read.
+        reviewer.decisions(settings.reviewer.decisions)
+        parts["reviewer"] = embed.fingerprint(settings.reviewer.encoder)
     return parts
 
 

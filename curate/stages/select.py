@@ -16,6 +16,7 @@ from pydantic import Field
 
 from curate import embed
 from curate.config import Strict
+from curate.diversity.shares import share_out
 from curate.errors import ConfigError
 from curate.record import Decision, verdicts
 from curate.text import conversation
@@ -278,50 +279,3 @@ def _rank(placed: pl.DataFrame, order: str) -> pl.DataFrame:
         .sort(~pl.col("in_set"), "way", "bucket", "stratum", "j")
         .with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
     )
-
-
-def share_out(strata: pl.DataFrame, quotas: dict[str, int], size: int, temperature: float) -> pl.DataFrame:
-    """`strata` (`bucket`, `stratum`, `n`) with `places`: how many of each stratum are in a set of `size`.
-
-    Every bucket gets its quota or all it has; places left over go to the buckets that have more, in proportion to their
-    quotas (to what they have left, where none of them has a quota). Within a bucket places follow n^(1/temperature),
-    never more than n, rounded by largest remainder with ties in the order of names.
-    """
-    buckets = strata.group_by("bucket").agg(pl.col("n").sum()).sort("bucket")
-    names, have = buckets["bucket"].to_list(), buckets["n"].to_numpy()
-    quota = np.array([quotas.get(name, 0) for name in names], dtype=float)
-    take = apportion(quota, np.minimum(have, quota.astype(int)), min(size, int(quota.sum())))
-    weights = np.where(quota > 0, quota, 0.0)
-    while (missing := min(size, int(have.sum())) - int(take.sum())) > 0:
-        room = have - take
-        weight = weights * (room > 0) if (weights * (room > 0)).any() else room.astype(float)
-        take = take + apportion(weight, room, missing)
-    chosen = []
-    for name, places in zip(names, take, strict=True):
-        n = strata.filter(pl.col("bucket") == name)["n"].to_numpy()
-        chosen.append(apportion(n ** (1 / temperature), n, int(places)))
-    flat = np.concatenate(chosen) if chosen else np.array([], dtype=np.int64)
-    return strata.with_columns(places=pl.Series(flat, dtype=pl.Int64))
-
-
-def apportion(weights: np.ndarray, capacity: np.ndarray, total: int) -> np.ndarray:
-    """Whole numbers, at most `capacity` each, that sum to `total` (or to all the capacity there is with a weight).
-
-    In proportion to `weights`; whoever would pass its capacity is filled and the rest shared among the others (so p ~ w
-    among those with room); fractions by largest remainder, ties to the first. Shapes: all (n,).
-    """
-    given = np.zeros(len(weights), dtype=np.int64)
-    open_ = (weights > 0) & (capacity > 0)
-    total = min(total, int(capacity[open_].sum()))
-    while total > 0:
-        exact = np.where(open_, weights, 0.0) * (total / weights[open_].sum())
-        full = open_ & (exact >= capacity)
-        if not full.any():
-            given[open_] = np.floor(exact[open_])
-            remainder = np.where(open_, exact - np.floor(exact), -1.0)
-            given[np.argsort(-remainder, kind="stable")[: total - int(np.floor(exact[open_]).sum())]] += 1
-            break
-        given[full] = capacity[full]
-        total -= int(capacity[full].sum())
-        open_ &= ~full
-    return given

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from curate import recipe as recipes
 from curate.build import build
+from curate.diversity.shares import apportion
 from curate.errors import ConfigError
 from curate.record import EXAMPLE, conform
 from curate.stages import select
-from curate.stages.select import Settings, apportion
+from curate.stages.select import Settings
 
 
 def pool(rows):
