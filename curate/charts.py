@@ -11,9 +11,17 @@ from typing import NamedTuple
 
 WIDTH, HEIGHT = 640, 300
 # Room for what is written around the plot: left, right, top, bottom.
-MARGIN = (64, 24, 40, 44)
-# Okabe and Ito's colours for all kinds of colour vision, in an order in which neighbours differ in lightness too.
-COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+MARGIN = (64, 24, 54, 44)
+# Okabe and Ito's colours for all kinds of colour vision, in an order in which neighbours differ in lightness too; the dark
+# ones have a lighter twin for the dark theme.
+COLORS = (
+    "light-dark(#0072b2,#56b4e9)",
+    "light-dark(#d55e00,#f0833a)",
+    "light-dark(#009e73,#2fc79b)",
+    "#cc79a7",
+    "#e69f00",
+    "#8a8a8a",
+)
 STYLE = (
     ".lc{font:12px system-ui,sans-serif;color-scheme:light dark;--ink:light-dark(#1c1c1e,#e8e6e3);"
     "--soft:light-dark(#6b6b70,#a19f9b);--line:light-dark(#e4e1da,#33353a)}"
@@ -72,18 +80,19 @@ def lines(title: str, curves: Sequence[Line], x_name: str = "", y_name: str = ""
     right = right + 7 * max(map(len, (curve.name for curve in curves)), default=0) if named else right
     x = scale([value for curve in curves for value in curve.x], left, WIDTH - right)
     y = scale([value for curve in curves for value in curve.y], HEIGHT - bottom, top)
-    drawn = []
+    drawn, ends = [], []
     for number, curve in enumerate(curves):
         color = COLORS[number % len(COLORS)]
-        points = [(x(a), y(b)) for a, b in zip(curve.x, curve.y, strict=True) if math.isfinite(b)]
         for run in _runs(curve, x, y):
             path = " ".join(f"{a:.1f},{b:.1f}" for a, b in run)
             shape = f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="1.8"/>'
             drawn.append(
                 shape if len(run) > 1 else f'<circle cx="{run[0][0]:.1f}" cy="{run[0][1]:.1f}" r="3" fill="{color}"/>'
             )
+        points = [(x(a), y(b)) for a, b in zip(curve.x, curve.y, strict=True) if math.isfinite(b)]
         if named and points:
-            drawn.append(_text(points[-1][0] + 6, points[-1][1] + 4, curve.name, style=f"fill:{color}"))
+            ends.append((*points[-1], curve.name, color))
+    drawn += [_text(a + 6, b + 4, name, style=f"fill:{color}") for a, b, name, color in _apart(ends)]
     return _svg(title, [*_axes(x, y, x_name, y_name), *drawn], HEIGHT)
 
 
@@ -124,6 +133,14 @@ def histogram(title: str, counts: Sequence[int], edges: Sequence[float], x_name:
         for count, low, high in zip(counts, edges[:-1], edges[1:], strict=True)
     ]
     return _svg(title, [*_axes(x, y, x_name, ""), *bars], HEIGHT)
+
+
+def _apart(ends: list[tuple[float, float, str, str]]) -> list[tuple[float, float, str, str]]:
+    """Names at the ends of curves, from top to bottom, each at least a line below the one above it."""
+    placed: list[tuple[float, float, str, str]] = []
+    for a, b, name, color in sorted(ends, key=lambda end: end[1]):
+        placed.append((a, max(b, placed[-1][1] + 14) if placed else b, name, color))
+    return placed
 
 
 def _runs(curve: Line, x: Scale, y: Scale) -> list[list[tuple[float, float]]]:
