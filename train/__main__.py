@@ -137,8 +137,13 @@ def select(run_folder: Path, records: Path, window: tuple[int, int] | None, as_j
 @cli.command()
 @click.argument("run_folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the merged model.")
+@click.option(
+    "--dequantized",
+    is_flag=True,
+    help="Onto the base as the run saw it, dequantised; by default onto the full-precision base.",
+)
 @json_option
-def merge(run_folder: Path, out: Path, as_json: bool) -> None:
+def merge(run_folder: Path, out: Path, dequantized: bool, as_json: bool) -> None:
     """Merge an adapter (an epoch's folder; of a run's folder the best or last epoch) into its full-precision base.
 
     \b
@@ -146,7 +151,7 @@ def merge(run_folder: Path, out: Path, as_json: bool) -> None:
     """
     from train import export
 
-    found = export.merge(run_folder, out)
+    found = export.merge(run_folder, out, dequantized=dequantized)
     print_json(found) if as_json else click.echo(f"merged   {out}\nchecked  {found['check']}")
 
 
