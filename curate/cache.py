@@ -8,6 +8,7 @@ unused: the folder may be deleted at any time. It is `$LAPIDARY_CACHE`, or `lapi
 import contextlib
 import os
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -67,10 +68,24 @@ def _open(name: str) -> Iterator[sqlite3.Connection]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
+            _write_ahead(connection)
             connection.execute("CREATE TABLE IF NOT EXISTS kept (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID")
             yield connection
     except (OSError, sqlite3.DatabaseError) as error:
         raise RunError(
             f"{path}: the cache cannot be used ({error}). Delete the file, or name another folder with LAPIDARY_CACHE."
         ) from error
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch a new file to a write-ahead log. SQLite waits for other processes everywhere but here."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return

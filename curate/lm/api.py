@@ -5,9 +5,11 @@ answer (a refusal, a text that was cut, an error after all retries) has a status
 """
 
 import os
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from typing import Any, Literal, NamedTuple
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Any, Literal, NamedTuple, Self
 
 import orjson
 from pydantic import Field
@@ -16,15 +18,13 @@ from curate import cache
 from curate.chat import Message
 from curate.config import Strict
 from curate.errors import ConfigError
+from curate.lm.limits import Limits
+from curate.lm.retries import Failure, failure
 from curate.progress import inside
 
 Status = Literal["ok", "refused", "truncated", "empty", "api_error"]
-# Errors that every further call would meet as well: they end the work.
-_HOPELESS = {
-    "AuthenticationError": "the key is not accepted",
-    "PermissionDeniedError": "the key may not use this model",
-    "NotFoundError": "there is no such model or path (base_url usually ends in /v1)",
-}
+# Bytes of English text to a token, for limits of tokens a minute; corrected when the server says how many there were.
+BYTES_PER_TOKEN = 4
 
 
 class Settings(Strict):
@@ -43,10 +43,36 @@ class Settings(Strict):
     concurrency: int = Field(8, ge=1, description="requests at a time")
     retries: int = Field(5, ge=0, description="tries after the first, on 408, 409, 429, 5xx and lost connections")
     timeout_seconds: float = Field(120, gt=0, description="how long one try may take")
+    backoff_seconds: float = Field(
+        0.5, ge=0, description="wait before the second try, doubled before each further one; Retry-After goes before"
+    )
+    longest_wait_seconds: float = Field(
+        600, ge=0, description="a server that asks for a longer wait is not waited for: the question has failed"
+    )
+    requests_per_minute: float | None = Field(None, gt=0, description="limit that is kept; null: none")
+    tokens_per_minute: float | None = Field(
+        None, gt=0, description="limit that is kept, of question and longest answer together; null: none"
+    )
+
+
+class Question(NamedTuple):
+    """A conversation to be answered. `nth`: of several answers to it, each with a seed of its own (`seed` + nth).
+
+    `changes`: fields of the request that differ from the settings', such as max_tokens or logprobs; null leaves one out.
+    """
+
+    turns: Sequence[Message]
+    nth: int = 0
+    changes: Mapping[str, Any] = {}
 
 
 class Answer(NamedTuple):
-    """`text` is null unless `status` is `ok`; `detail` says in words why; `attempts` is 0 for an answer from the cache."""
+    """`text` is null unless `status` is `ok`; `detail` says in words why; `attempts` is 0 for an answer from the cache.
+
+    `unanswered`, of an `api_error`: attempts that the server may have worked on and counted, but whose answer never came
+    or was no completion. `partial`: what there is of a truncated text. `top`: (token, ln p) of the likeliest first tokens, where
+    the question asked for log-probabilities.
+    """
 
     text: str | None
     status: Status
@@ -54,6 +80,9 @@ class Answer(NamedTuple):
     attempts: int
     prompt_tokens: int | None
     answer_tokens: int | None
+    unanswered: int = 0
+    partial: str | None = None
+    top: tuple[tuple[str, float], ...] = ()
 
 
 def identity(settings: Settings) -> list[str]:
@@ -68,52 +97,153 @@ def ask(conversations: Sequence[Sequence[Message]], settings: Settings) -> list[
     after `retries`: that answer then has the status `api_error`, is not kept, and is asked again in the next run. Raises
     ConfigError where the key is missing or refused, the model is unknown, or the endpoint cannot be reached at all.
     """
-    keys = [cache.key("chat-1", *identity(settings), orjson.dumps(list(turns)).decode()) for turns in conversations]
+    keys = [_key(Question(turns), settings) for turns in conversations]
     bodies = cache.get("chat", list(dict.fromkeys(keys)))
     found = {key: _answer(body, 0) for key, body in bodies.items()}
-    waiting = {key: turns for key, turns in zip(keys, conversations, strict=True) if key not in found}
+    waiting = {key: Question(turns) for key, turns in zip(keys, conversations, strict=True) if key not in found}
     if waiting:
         found |= _ask_all(waiting, settings)
     return [found[key] for key in keys]
 
 
-def _fields(settings: Settings) -> dict[str, Any]:
-    ours = {"model": settings.model, "temperature": 0, "seed": settings.seed, "max_tokens": settings.max_tokens}
-    return {name: value for name, value in {**ours, **settings.extra}.items() if value is not None}
-
-
-def _ask_all(waiting: dict[bytes, Sequence[Message]], settings: Settings) -> dict[bytes, Answer]:
-    import openai
-
-    secret = _secret(settings)
-    client = openai.OpenAI(
-        base_url=settings.base_url,
-        api_key=secret or "none",
-        max_retries=settings.retries,
-        timeout=settings.timeout_seconds,
-    )
-    fields = _fields(settings)
-
-    def call(turns: Sequence[Message]) -> tuple[bytes, int]:
-        extra = {name: value for name, value in fields.items() if name != "model"}
-        messages: Any = list(turns)
-        sent = client.chat.completions.with_raw_response.create(
-            model=fields["model"], messages=messages, extra_body=extra
-        )
-        return sent.content, sent.retries_taken + 1
-
+def _ask_all(waiting: dict[bytes, Question], settings: Settings) -> dict[bytes, Answer]:
     found: dict[bytes, Answer] = {}
     pool = ThreadPoolExecutor(settings.concurrency)
-    try:
-        calls = {pool.submit(call, turns): key for key, turns in waiting.items()}
-        for done in as_completed(calls):
-            found[calls[done]] = _taken(done, calls[done], settings, secret, anyone=bool(found))
-            inside(len(found), len(calls))
-    finally:
-        # After an error or Ctrl-C nobody waits for the questions that are still out.
-        pool.shutdown(wait=False, cancel_futures=True)
-        client.close()
+    with Endpoint(settings) as endpoint:
+        try:
+            calls = {pool.submit(endpoint.call, question): key for key, question in waiting.items()}
+            for done in as_completed(calls):
+                found[calls[done]] = done.result()
+                inside(len(found), len(calls))
+        finally:
+            # After an error or Ctrl-C nobody waits for the questions that are still out.
+            pool.shutdown(wait=False, cancel_futures=True)
     return found
+
+
+def _free(unanswered: int) -> None:
+    """Nobody has to be asked before a request."""
+
+
+class Endpoint:
+    """An endpoint that takes questions from any thread, within its limits. To be used as a context."""
+
+    def __init__(self, settings: Settings) -> None:
+        import openai
+
+        self.settings = settings
+        self._secret = _secret(settings)
+        self._limits = Limits(settings.requests_per_minute, settings.tokens_per_minute)
+        self._reached = threading.Event()
+        # SQLite refuses, and does not wait, where two connections make one new file at once.
+        self._cache = threading.Lock()
+        self._turns: dict[bytes, threading.Lock] = {}
+        self._client = openai.OpenAI(
+            base_url=settings.base_url,
+            api_key=self._secret or "none",
+            max_retries=0,
+            timeout=settings.timeout_seconds,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._client.close()
+
+    def ask(self, question: Question, before: Callable[[int], None] = _free) -> Answer:
+        """The answer to a question, from the cache if it is there. `before`, retries and errors: as of `call`."""
+        key = _key(question, self.settings)
+        with self._cache:
+            turn = self._turns.setdefault(key, threading.Lock())
+        # Who asks what is being asked already waits for that answer.
+        with turn:
+            with self._cache:
+                kept = cache.get("chat", [key])
+            return _answer(kept[key], 0) if key in kept else self.call(question, before)
+
+    def call(self, question: Question, before: Callable[[int], None] = _free) -> Answer:
+        """The server's answer to a question, kept in the cache at once.
+
+        `before` is called before each request with the attempts so far that may have been counted without an answer;
+        what it raises ends the question. Errors: as of the module's `ask`.
+        """
+        import openai
+
+        fields = _fields(self.settings, question)
+        tokens = _size(question.turns) / BYTES_PER_TOKEN + (fields.get("max_tokens") or 0)
+        attempt, unanswered, rested = 0, 0, -1.0
+        while True:
+            attempt += 1
+            before(unanswered)
+            self._limits.enter(tokens, rested)
+            try:
+                body = self._send(question.turns, fields)
+            except openai.APIError as error:
+                met = self._failure(error, attempt)
+                unanswered += met.may_count
+                if met.wait is None or attempt > self.settings.retries:
+                    return Answer(None, "api_error", met.said, attempt, None, None, unanswered)
+                if met.everybody:
+                    rested = self._limits.rest(met.wait)
+                else:
+                    time.sleep(met.wait)
+                continue
+            answer = self._taken(body, question, attempt, tokens)
+            return answer._replace(unanswered=unanswered + 1) if answer.status == "api_error" else answer
+
+    def _send(self, turns: Sequence[Message], fields: dict[str, Any]) -> bytes:
+        messages: Any = list(turns)
+        extra = {name: value for name, value in fields.items() if name != "model"}
+        sent = self._client.chat.completions.with_raw_response.create(
+            model=fields["model"], messages=messages, extra_body=extra
+        )
+        self._reached.set()
+        return sent.content
+
+    def _taken(self, body: bytes, question: Question, attempt: int, tokens: float) -> Answer:
+        answer = _answer(body, attempt)
+        if answer.status == "api_error":
+            return answer
+        with self._cache:
+            cache.put("chat", [(_key(question, self.settings), body)])
+        if answer.prompt_tokens is not None and answer.answer_tokens is not None:
+            self._limits.correct(answer.prompt_tokens + answer.answer_tokens - tokens)
+        return answer
+
+    def _failure(self, error: Any, attempt: int) -> Failure:  # noqa: ANN401 - openai's, which loads late
+        """What an APIError means here. Raises ConfigError where every question would meet it."""
+        settings = self.settings
+        found = failure(error, attempt, settings.backoff_seconds, settings.longest_wait_seconds)
+        if found.hopeless:
+            # The server's own message may quote the key.
+            raise ConfigError(f"{settings.base_url}, model {settings.model}: {found.hopeless}") from None
+        if not found.unsent:
+            self._reached.set()
+        elif not self._reached.is_set() and attempt > settings.retries:
+            raise ConfigError(f"{settings.base_url}: cannot be reached ({error.__cause__ or error})") from None
+        words = " ".join(found.said.split())
+        return found._replace(said=(words.replace(self._secret, "***") if self._secret else words)[:400])
+
+
+def _key(question: Question, settings: Settings) -> bytes:
+    fields = orjson.dumps(_fields(settings, question), option=orjson.OPT_SORT_KEYS).decode()
+    # An endpoint that takes no seed is asked for an n-th answer all the same.
+    nth = [f"nth {question.nth}"] if question.nth else []
+    turns = orjson.dumps(list(question.turns)).decode()
+    return cache.key("chat-1", settings.base_url.rstrip("/"), fields, turns, *nth)
+
+
+def _fields(settings: Settings, question: Question | None = None) -> dict[str, Any]:
+    seed = settings.seed + (question.nth if question else 0)
+    ours = {"model": settings.model, "temperature": 0, "seed": seed, "max_tokens": settings.max_tokens}
+    fields = {**ours, **settings.extra, **(question.changes if question else {})}
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _size(turns: Sequence[Message]) -> int:
+    """Bytes of a conversation's texts."""
+    return sum(len(turn["content"].encode("utf-8", "surrogatepass")) for turn in turns)
 
 
 def _secret(settings: Settings) -> str:
@@ -128,33 +258,6 @@ def _secret(settings: Settings) -> str:
     return secret
 
 
-def _taken(call: "Future[tuple[bytes, int]]", key: bytes, settings: Settings, secret: str, *, anyone: bool) -> Answer:
-    """The answer of a call that has ended; kept, if the server gave one. `anyone`: an earlier call came through."""
-    import openai
-
-    try:
-        body, attempts = call.result()
-    except openai.APIError as error:
-        kind = type(error).__name__
-        if kind in _HOPELESS:
-            # The server's own message may quote the key.
-            raise ConfigError(f"{settings.base_url}, model {settings.model}: {_HOPELESS[kind]}") from None
-        if kind == "APIConnectionError" and not anyone:
-            raise ConfigError(f"{settings.base_url}: cannot be reached ({error.__cause__ or error})") from None
-        said = error.response.text if isinstance(error, openai.APIStatusError) else str(error)
-        said = _without(secret, " ".join(said.split()))[:300]
-        attempts = int(error.request.headers.get("x-stainless-retry-count", 0)) + 1
-        return Answer(None, "api_error", f"{kind}: {said}", attempts, None, None)
-    answer = _answer(body, attempts)
-    if answer.status != "api_error":
-        cache.put("chat", [(key, body)])
-    return answer
-
-
-def _without(secret: str, text: str) -> str:
-    return text.replace(secret, "***") if secret else text
-
-
 def _answer(body: bytes, attempts: int) -> Answer:
     """What a response of the server says, read with no trust in its form."""
     try:
@@ -163,13 +266,27 @@ def _answer(body: bytes, attempts: int) -> Answer:
         message, reason = choice["message"], choice.get("finish_reason")
         text, refusal = message.get("content"), message.get("refusal")
         usage = response.get("usage") or {}
-        counts = usage.get("prompt_tokens"), usage.get("completion_tokens")
+        counts = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
     except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError) as error:
         return Answer(None, "api_error", f"not a chat completion: {type(error).__name__}", attempts, None, None)
+    top = _top(choice.get("logprobs"))
     if refusal or reason == "content_filter":
         return Answer(None, "refused", str(refusal or "content filter")[:300], attempts, *counts)
     if reason == "length":
-        return Answer(None, "truncated", "longer than max_tokens", attempts, *counts)
+        partial = text if isinstance(text, str) else None
+        return Answer(None, "truncated", "longer than max_tokens", attempts, *counts, partial=partial, top=top)
     if not isinstance(text, str) or not text.strip():
-        return Answer(None, "empty", f"no text; finish_reason {reason}", attempts, *counts)
-    return Answer(text, "ok", "", attempts, *counts)
+        return Answer(None, "empty", f"no text; finish_reason {reason}", attempts, *counts, top=top)
+    return Answer(text, "ok", "", attempts, *counts, top=top)
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _top(logprobs: Any) -> tuple[tuple[str, float], ...]:  # noqa: ANN401 - whatever a server sends
+    """(token, ln p) of the first token's alternatives; none where the server sends no such list."""
+    try:
+        return tuple((str(one["token"]), float(one["logprob"])) for one in logprobs["content"][0]["top_logprobs"])
+    except (LookupError, TypeError, ValueError):
+        return ()

@@ -1,6 +1,7 @@
 """The cache of expensive values."""
 
 import multiprocessing
+import sqlite3
 
 import pytest
 
@@ -57,3 +58,18 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("LAPIDARY_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(RunError, match="cannot be used"):
         cache.put("vectors", [(b"a", b"1")])
+
+
+def test_a_new_file_that_another_process_is_just_making_is_waited_for(monkeypatch):
+    class Busy:
+        left = 2
+
+        def execute(self, _):
+            self.left -= 1
+            if self.left >= 0:
+                raise sqlite3.OperationalError("database is locked")
+
+    cache._write_ahead(Busy())
+    monkeypatch.setattr(cache, "BUSY_SECONDS", -1)
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        cache._write_ahead(Busy())

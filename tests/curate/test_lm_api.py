@@ -254,3 +254,52 @@ def test_a_key_that_is_not_set_is_one_line_and_null_sends_none_of_ours(serve, mo
         api.ask([say("a")], endpoint.settings())
     open_ = endpoint.settings().model_copy(update={"key_env": None})
     assert api.ask([say("a")], open_)[0].text == "A"
+
+
+def test_an_nth_answer_is_another_question_also_where_no_seed_is_sent(serve):
+    endpoint = serve(echo)
+    for changes in ({}, {"extra": {"seed": None}}):
+        with api.Endpoint(endpoint.settings(**changes)) as asked:
+            for nth in (0, 1, 1, 2):
+                asked.ask(api.Question(say("a"), nth))
+    assert [request.get("seed") for request in endpoint.requests] == [1, 2, 3, None, None, None]
+    assert api.ask([say("a")], endpoint.settings())[0].attempts == 0
+
+
+def test_a_question_may_change_fields_of_its_request(serve):
+    alternatives = [{"token": "A", "logprob": -0.25}, {"token": "B", "logprob": -1.5}]
+
+    def script(request, _):
+        status, headers, body = completion("A", finish="length")
+        full = json.loads(body)
+        full["choices"][0]["logprobs"] = {"content": [{"token": "A", "top_logprobs": alternatives}]}
+        return status, headers, json.dumps(full).encode()
+
+    endpoint = serve(script)
+    with api.Endpoint(endpoint.settings()) as asked:
+        answer = asked.ask(api.Question(say("a"), changes={"max_tokens": 1, "logprobs": True}))
+    assert (answer.status, answer.text, answer.partial) == ("truncated", None, "A")
+    assert answer.top == (("A", -0.25), ("B", -1.5))
+    assert (endpoint.requests[0]["max_tokens"], endpoint.requests[0]["logprobs"]) == (1, True)
+
+
+def test_what_may_have_been_worked_on_without_an_answer_is_counted(serve):
+    endpoint = serve(lambda _, n: (None, {}, b"") if n < 2 else failure(400))
+    heard = []
+    with api.Endpoint(endpoint.settings(backoff_seconds=0)) as asked:
+        answer = asked.ask(api.Question(say("a")), heard.append)
+    assert (answer.status, answer.attempts, answer.unanswered) == ("api_error", 3, 2)
+    assert heard == [0, 1, 2]
+
+
+def test_a_wait_that_is_too_long_is_not_waited_for(serve, waits):
+    endpoint = serve(lambda *_: failure(429, Retry_After="3600"))
+    (answer,) = api.ask([say("a")], endpoint.settings())
+    assert (answer.status, answer.attempts, waits) == ("api_error", 1, [])
+    assert "asks to wait 3,600 s" in answer.detail
+
+
+def test_an_account_without_credit_ends_the_work(serve):
+    body = json.dumps({"error": {"message": "quota", "code": "insufficient_quota"}}).encode()
+    with pytest.raises(ConfigError, match="no credit left"):
+        api.ask([say("a")], serve(lambda *_: (429, {}, body)).settings())
