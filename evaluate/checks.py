@@ -70,15 +70,24 @@ def outputs_of(judgements: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
 
 def failed(judgements: pl.DataFrame) -> pl.DataFrame:
     """Judgements without a verdict, of each model and judge, by status: they are counted and never scored."""
+    keys = ["model", "judge"]
     each = _by_model(judgements)
-    found = []
-    for (model, judge), rows in each.group_by(["model", "judge"], maintain_order=True):
-        counts = rows.filter(pl.col("status") != "ok")["status"].value_counts(sort=True)
-        if counts.height:
-            what = ", ".join(f"{count:,} {status}" for status, count in counts.iter_rows())
-            n = int(counts["count"].sum())
-            detail = f"{n:,} of {rows.height:,} judgements by {judge} failed ({what}): counted, not scored"
-            found.append(("failed", "warning", model, n, rows.height, detail))
+    is_failed = pl.col("status") != "ok"
+    counts = each.group_by(keys, maintain_order=True).agg(count=is_failed.sum(), total=pl.len())
+    by_status = each.filter(is_failed).group_by(*keys, "status", maintain_order=True).len("n")
+    said = by_status.sort("n", descending=True, maintain_order=True).group_by(keys, maintain_order=True)
+    words = said.agg(what=pl.format("{} {}", "n", "status").str.join(", "))
+    found = [
+        (
+            "failed",
+            "warning",
+            model,
+            n,
+            total,
+            f"{n:,} of {total:,} judgements by {judge} failed ({what}): counted, not scored",
+        )
+        for model, judge, n, total, what in counts.join(words, on=keys, maintain_order="left").iter_rows()
+    ]
     return _findings(found)
 
 
@@ -105,18 +114,17 @@ def missing(judgements: pl.DataFrame, expected: Sequence[str] | None = None) -> 
 
 def repeated(judgements: pl.DataFrame) -> pl.DataFrame:
     """Judgements that stand twice (all that identifies them is equal), and prompts that a model was judged on repeatedly."""
+    by_judge = judgements.group_by("judge", maintain_order=True).agg(
+        extra=pl.len() - pl.struct(JUDGEMENT_KEY).n_unique(), again=(pl.col("sample") > 0).sum(), total=pl.len()
+    )
     found = []
-    for (judge,), rows in judgements.group_by(["judge"], maintain_order=True):
-        extra = rows.height - rows.select(JUDGEMENT_KEY).unique().height
+    for judge, extra, again, total in by_judge.iter_rows():
         if extra:
             detail = f"{extra:,} judgements stand twice: same prompt, models, order and judge; each counts again"
-            found.append(("repeated", "warning", judge, extra, rows.height, detail))
-        again = int((rows["sample"] > 0).sum())
+            found.append(("repeated", "warning", judge, extra, total, detail))
         if again:
-            detail = (
-                f"{again:,} of {rows.height:,} judgements are of a further sample, or of a prompt that stands twice"
-            )
-            found.append(("samples", "note", judge, again, rows.height, detail))
+            detail = f"{again:,} of {total:,} judgements are of a further sample, or of a prompt that stands twice"
+            found.append(("samples", "note", judge, again, total, detail))
     return _findings(found)
 
 
