@@ -14,6 +14,7 @@ ROOMS = [
     ["errors"],
     ["record", "config", "files", "engines", "progress"],
     ["chat", "text", "bar", "cache", "cli", "charts"],
+    ["turns"],
     ["runs", "cleaning", "rules", "duplicates", "embed", "lm"],
     ["shards", "corpus", "contamination", "quality", "diversity"],
     ["sources.*"],
@@ -59,6 +60,7 @@ GROUND_FLOOR = {
     "record",
     "runs",
     "text",
+    "turns",
 }
 HEAVY = (
     "torch",

@@ -15,12 +15,10 @@ from transformers import AttentionInterface, AutoConfig, AutoModelForCausalLM
 from transformers.integrations.sdpa_attention import repeat_kv
 from transformers.pytorch_utils import Conv1D
 
-from train import base, residual_dropout, toy
+from train import base, packed, residual_dropout, toy
 from train.settings import BestOf, Full, Settings, Sft, Virtual
 
 ATTENTION = "counted"
-# Rows of the head at a time where packed.py divides them.
-_ROWS = 1024
 # Dettmers et al. 2023, section 3: weights of 4 bits in blocks of 64 with a constant of 8 bits each; of those, blocks of 256 with
 # one of 32 bits; tables of 16 and 256 float32 and an offset a matrix.
 _NF4_BLOCK, _NF4_NESTED, _NF4_TABLES = 64, 256, 4 * (16 + 256 + 1)
@@ -182,8 +180,8 @@ def _head(model: Any, settings: Settings, rows: int, itemsize: int) -> int:  # n
     own = words * width * itemsize if weight.requires_grad else 0
     if not isinstance(settings.objective, Sft | BestOf):
         # Blocks of rows, computed again in the backward pass: their logits, probabilities and gradient.
-        return gradients + own + min(rows, _ROWS) * words * (2 * 4 + itemsize)
-    block = rows if itemsize == 4 else _ROWS
+        return gradients + own + min(rows, packed.ROWS) * words * (2 * 4 + itemsize)
+    block = rows if itemsize == 4 else packed.SUMMED_ROWS
     chunk = max(1, 1 << (-(-min(rows, block) // -(-words // width)) - 1).bit_length() >> 1)
     # Each block has a gradient of the head of its own, until the backward pass adds them up.
     return gradients + -(-rows // block) * own + chunk * words * 4
@@ -200,11 +198,11 @@ def _saved_by_quantising(model: Any, settings: Settings) -> int:  # noqa: ANN401
         if not frozen or name == head or name.startswith(f"{head}."):
             continue
         weight = module.weight
-        packed_size = weight.numel() + 4 * weight.shape[0]
+        stored = weight.numel() + 4 * weight.shape[0]
         if settings.quantize == "nf4":
             constants = -(-weight.numel() // _NF4_BLOCK)
-            packed_size = -(-weight.numel() // 2) + constants + 4 * -(-constants // _NF4_NESTED) + _NF4_TABLES
-        saved += _bytes(weight) - packed_size
+            stored = -(-weight.numel() // 2) + constants + 4 * -(-constants // _NF4_NESTED) + _NF4_TABLES
+        saved += _bytes(weight) - stored
     return saved
 
 
@@ -234,7 +232,7 @@ def _attend(
     _mask: torch.Tensor | None,
     **_: Any,  # noqa: ANN401 - what models hand to their attention
 ) -> tuple[torch.Tensor, None]:
-    """packed.attend, as far as memory goes. Attention follows autocast."""
+    """attention.attend, as far as memory goes. Attention follows autocast."""
     kind = query.device.type
     if kind == "cpu":
         groups = query.shape[1] // key.shape[1]

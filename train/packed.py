@@ -21,7 +21,9 @@ from train.record import UNTRAINED, Batch
 from train.settings import BestOf, Sft
 
 # Rows of the head at a time where their losses are kept apart: bounds the logits in memory.
-_ROWS = 1024
+ROWS = 1024
+# And where only their sum in half precision is wanted: each block costs a gradient of the head until the backward pass.
+SUMMED_ROWS = 4096
 
 
 def install(model: Any, objective: Objective, neftune_alpha: float = 0.0, *, packing: bool = True) -> None:  # noqa: ANN401 - any causal language model, also with an adapter
@@ -148,7 +150,7 @@ def _summed(rows: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor) 
     """Summed cross-entropy of rows of hidden states, float32; logits are never kept, gradients are taken on the way."""
     rows, weight, bias = _cast(rows, weight, bias)
     # The value comes in the precision of the rows: of bfloat16, sums of shorter blocks are added up in float32.
-    block = len(rows) if rows.dtype == torch.float32 else 4 * _ROWS
+    block = len(rows) if rows.dtype == torch.float32 else SUMMED_ROWS
     options = nn.LinearCrossEntropyOptions()
     parts = [
         F.linear_cross_entropy(own, weight, wanted, linear_bias=bias, reduction="sum", options=options).float()
@@ -164,7 +166,7 @@ def _token_losses(rows: Tensor, weight: Tensor, bias: Tensor | None, targets: Te
     def losses_of(own: Tensor, wanted: Tensor) -> Tensor:
         return F.cross_entropy(F.linear(own, weight, bias).float(), wanted, reduction="none")
 
-    blocks = zip(torch.split(rows, _ROWS), torch.split(targets, _ROWS), strict=True)
+    blocks = zip(torch.split(rows, ROWS), torch.split(targets, ROWS), strict=True)
     return torch.cat(
         [checkpoint(losses_of, own, wanted, use_reentrant=False, preserve_rng_state=False) for own, wanted in blocks]
     )

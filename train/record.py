@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 # The label of a position that is not trained, as torch's cross-entropy ignores it.
 UNTRAINED = -100
 
-# One packed forward pass. Integer tensors of shape (1, tokens) unless said otherwise:
-#   input_ids, position_ids (from 0 in each document), shift_labels (the token to be predicted after each position, or
-#   UNTRAINED), cu_seq_lens (documents + 1,), item_weights (documents,) float32: see loss.py, scores and reference
-#   (documents,) float32, groups (documents,): the example of the pass that a document belongs to, step_items ():
-#   what the whole optimizer step divides its sum of losses by, over all passes and processes.
+# One packed forward pass (plan.collate). Integer tensors of shape (1, tokens) unless said otherwise:
+#   input_ids, position_ids (from 0 in each document; absent without packing), shift_labels (the token to be predicted after
+#   each position, or UNTRAINED), cu_seq_lens (documents + 1,), max_length (a number: the longest document), groups
+#   (documents,): the example of the pass that a document belongs to, -1: none; scores and reference (documents,) float32,
+#   where examples have them; step_items (): what the whole optimizer step divides its sum of losses by, over all passes
+#   and processes (losses.py).
 Batch = dict[str, Any]
 
 
@@ -22,7 +23,7 @@ class Document(NamedTuple):
     @property
     def trained(self) -> int:
         """Tokens that are trained. The first token of a document is never one: nothing stands before it."""
-        return sum(label != UNTRAINED for label in self.labels)
+        return len(self.labels) - self.labels.count(UNTRAINED)
 
 
 class Example(NamedTuple):

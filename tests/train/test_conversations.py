@@ -48,21 +48,30 @@ def test_the_fields_of_curates_examples_are_read_as_its_own_messages():
     assert conversation(row) == to_messages(row)
 
 
+def test_tools_and_calls_are_put_into_words():
+    call = {"role": "assistant", "content": None, "tool_calls": [{"name": "search"}]}
+    turns = conversation({"messages": [ASKED, call, {"role": "tool", "content": "42"}, ANSWERED], "tools": "[search]"})
+    assert turns[0] == {"role": "system", "content": "Available tools:\n[search]"}
+    assert turns[2] == {"role": "assistant", "content": '[{"name":"search"}]'}
+    assert turns[3:] == [{"role": "tool", "content": "42"}, ANSWERED]
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
         ({"txt": "x"}, "no conversation; its fields: txt. Expected messages"),
         ({"instruction": "Why?"}, r"instruction without an answer \(output, response"),
         ({"messages": [ASKED]}, "has no assistant turn"),
-        ({"messages": "Why?"}, "messages is text; expected a list of turns"),
-        ({"messages": []}, "messages is an empty list"),
+        ({"messages": "Why?"}, "messages is text; expected a list"),
+        ({"messages": []}, "the conversation of 0 turns has no assistant turn"),
         ({"messages": [{"role": "asistant", "content": "x"}]}, "turn 1 of messages .*Did you mean 'assistant'"),
-        ({"messages": [{"content": "x"}]}, "no known role: None. It has content"),
-        ({"messages": [ASKED, {"role": "assistant", "content": None}]}, "turn 2 of messages is missing; expected text"),
-        ({"messages": [ASKED, {"role": "assistant", "content": None, "tool_calls": [{}]}]}, "turn 2 .*tool_calls"),
-        ({"messages": [ASKED, ANSWERED], "tools": "[search]"}, "the row has tools"),
+        ({"messages": [{"content": "x"}]}, "turn 1 of messages has no known role .* It has content"),
+        (
+            {"messages": [ASKED, {"role": "assistant", "content": {"a": 1}}]},
+            "turn 2 of messages is an object; expected text",
+        ),
         ({"instruction": "Why?", "output": 5}, "output is a number; expected text"),
-        ({"instruction": "Why?", "output": "x", "history": [["one"]]}, "turn 1 of history is a list"),
+        ({"instruction": "Why?", "output": "x", "history": [["one"]]}, "turn 1 of history has 1 texts"),
     ],
 )
 def test_a_row_that_is_no_conversation_says_what_was_expected(row, message):
@@ -96,7 +105,7 @@ def test_rival_answers_come_with_their_prompt_the_best_first(row):
         ({"chosen": "a", "rejected": "b"}, "no prompt: expected prompt or messages"),
         ({"prompt": "How?", "chosen": [ASKED, ANSWERED], "rejected": "No."}, "in chosen are not the prompt"),
         ({"prompt": "Why?", "chosen": [ASKED], "rejected": "No."}, "chosen ends with a user turn"),
-        ({"prompt": "Why?", "answers": []}, "answers is an empty list"),
+        ({"prompt": "Why?", "answers": []}, "answers is nothing; expected a list"),
         ({"prompt": "Why?", "answers": [{"content": "x"}]}, "answer 1 has no number as its score"),
         ({"prompt": "Why?", "answers": [{"content": "x", "score": float("inf")}]}, "answer 1 has no number"),
         ({"answers": [{"content": "x", "score": 1}]}, "the row has no prompt; its fields: answers"),

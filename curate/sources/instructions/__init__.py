@@ -19,7 +19,7 @@ from curate.record import REJECT, Batch, example_id, examples, rejects
 from curate.sources.instructions import hub
 from curate.sources.instructions.forms import Options
 from curate.sources.instructions.recognise import LOOKED_AT, Found, columns_of, known_forms, recognise
-from curate.sources.instructions.turns import Reading, Row, column, lowered, renamed
+from curate.turns import Reading, Row, column, lowered, renamed
 
 # Files of a folder whose form is checked before anything is read; in a folder of thousands the rest is checked on reading.
 CHECKED = 20

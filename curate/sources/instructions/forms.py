@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from curate.errors import InputError
 from curate.files import Numbered, Unreadable
-from curate.sources.instructions.turns import (
+from curate.turns import (
     Reading,
     Row,
     blank,

@@ -16,7 +16,7 @@ from curate.chat import Message, from_messages
 from curate.errors import InputError
 from curate.files import Numbered, Unreadable
 from curate.sources.instructions.forms import Form, Located, Options, Rows, each_row, unreadable
-from curate.sources.instructions.turns import ROLES, Reading, Row, blank, is_number, kind
+from curate.turns import ROLES, Reading, Row, blank, is_number, kind
 
 # Labels are shares of raters in [0, 1]: from one half on, most of them said so. These are marks that rules look at.
 MARKS = {"spam": "spam", "not_appropriate": "not_appropriate", "pii": "pii", "sexual_content": "over_18"}

@@ -9,7 +9,7 @@ from curate.errors import InputError, did_you_mean
 from curate.files import Numbered, Unreadable
 from curate.sources.instructions import forms, oasst, tasks
 from curate.sources.instructions.forms import Form, Options
-from curate.sources.instructions.turns import Reading
+from curate.turns import Reading
 
 LOOKED_AT = 200
 

@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from curate import config
 from curate.errors import InputError, did_you_mean
 from curate.sources.instructions.forms import Form, Options, each_row, unreadable
-from curate.sources.instructions.turns import Reading, Row, blank, combine, kind, listed, pick, text
+from curate.turns import Reading, Row, blank, combine, kind, listed, pick, text
 
 TEMPLATES = Path(__file__).with_name("templates.yaml")
 PLACE = re.compile(r"\{\{|\}\}|\{(\w+)\}")
