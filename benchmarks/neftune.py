@@ -32,7 +32,8 @@ def write(path, rows):
 
 def measured(folder, rows, alpha, seed, epochs):
     """(loss on the training set, loss on unseen examples) of one run."""
-    from train import base, data, packed, perplexity, plan, rendering, trainer
+    from curate.lm import rendering
+    from train import base, data, packed, perplexity, plan, trainer
     from train.settings import Settings
 
     chosen = random.Random(seed).sample(rows[:-HELD_OUT], 64)
@@ -44,7 +45,7 @@ def measured(folder, rows, alpha, seed, epochs):
         for path in files
     ]
     words = base.tokenizer(both[0])
-    template = rendering.template(words, both[0])
+    template = rendering.template(words, both[0].template, both[0].base)
     known, unseen = (data.read(settings, words, template).stages[0] for settings in both)
     model = base.adapt(base.load(both[0], words, "cpu"), both[0], words)
     packed.install(model, both[0].objective, alpha)

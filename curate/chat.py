@@ -1,5 +1,8 @@
 """One conversation, two forms: columns (system, history, prompt, response) and chat messages."""
 
+import json
+from collections.abc import Sequence
+from hashlib import blake2b
 from typing import Any
 
 import polars as pl
@@ -51,6 +54,20 @@ def from_messages(messages: list[Message]) -> dict[str, Any]:
         "prompt_role": "tool" if turns[last - 1]["role"] == "tool" else None,
         "response": turns[last]["content"],
     }
+
+
+def prompt_id(messages: Sequence[Message]) -> str:
+    """The id of a prompt that has none of its own: 16 hex digits of blake2b over its text.
+
+    One user turn: over the text of that turn, so that every file with that instruction agrees. Several turns: over
+    their JSON as `json.dumps(messages, ensure_ascii=False)` writes it, each turn {"role", "content"} in that order.
+    """
+    if len(messages) == 1 and messages[0]["role"] == "user":
+        text = messages[0]["content"]
+    else:
+        turns = [{"role": turn["role"], "content": turn["content"]} for turn in messages]
+        text = json.dumps(turns, ensure_ascii=False)
+    return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def messages() -> pl.Expr:

@@ -14,13 +14,14 @@ from pydantic import Field
 from curate import config
 from curate.chat import Message
 from curate.config import Strict
-from curate.errors import ConfigError, InputError, did_you_mean
-from curate.lm import api
+from curate.errors import ConfigError, InputError, RunError, did_you_mean
+from curate.lm import api, generation
+from curate.lm.decoding import Decoding, seed_of
+from curate.lm.generation import Answerer, Generated
 from curate.progress import Progress, Watcher, silent
 
-from . import generation, journal
-from .decoding import Decoding, seed_of
-from .generation import Generated, Precision
+from . import journal, loading
+from .loading import Precision
 
 Row = dict[str, Any]
 # prompt_id, sample, turn
@@ -30,7 +31,7 @@ Key = tuple[str, int, int]
 class Settings(Strict):
     """How prompts are answered. The presets lima and neftune are files of these."""
 
-    decoding: Decoding = Decoding(max_new_tokens=2048)
+    decoding: Decoding = Decoding()
     samples: int = Field(1, ge=1, description="answers to each prompt")
     seed: int = Field(1, ge=0, description="of the run; each answer's own follows from it")
     chat_template: str | None = Field(
@@ -49,7 +50,7 @@ class Source:
     def __init__(self, model: str, adapter: Path | None, settings: Settings) -> None:
         self.settings = settings
         self.local = (
-            generation.load(model, adapter, settings.chat_template, settings.precision, settings.batch)
+            loading.load(model, adapter, settings.chat_template, settings.precision, settings.batch)
             if settings.endpoint is None
             else None
         )
@@ -59,8 +60,7 @@ class Source:
     ) -> Iterator[Sequence[tuple[int, Generated | None]]]:
         """(position, answer) of some at a time; None where an endpoint failed, which is no answer."""
         if self.local is not None:
-            ids = [generation.prompt_ids(turns, self.local.tokenizer) for turns in talks]
-            yield from generation.generate(ids, seeds, self.local, self.settings.decoding)
+            yield from _generated(talks, seeds, self.local, self.settings.decoding)
             return
         assert self.settings.endpoint is not None
         pool = ThreadPoolExecutor(self.settings.endpoint.concurrency)
@@ -85,6 +85,20 @@ class Source:
             return Generated(None, "error", tokens)
         text = answer.text or answer.partial or ""
         return Generated(text, "length" if answer.status == "truncated" else "stop", tokens)
+
+
+def _generated(
+    talks: Sequence[Sequence[Message]], seeds: Sequence[int], model: Answerer, decoding: Decoding
+) -> Iterator[Sequence[tuple[int, Generated]]]:
+    """The same of a local model. Raises RunError where memory runs out."""
+    import torch
+
+    try:
+        yield from generation.generate([generation.prompt_ids(turns, model) for turns in talks], seeds, model, decoding)
+    except torch.OutOfMemoryError as error:
+        raise RunError(
+            f"out of memory with {model.rows} prompts at a time: answer fewer: --batch {model.rows // 2 or 1}"
+        ) from error
 
 
 def load(preset: str, overrides: Sequence[str] = ()) -> Settings:
@@ -204,8 +218,7 @@ def _decoding(settings: Settings, source: Source) -> Row:
         sent = {**request(settings), **settings.endpoint.extra}
         return {name: value for name, value in sent.items() if value is not None}
     assert source.local is not None
-    used = settings.decoding.model_dump()
-    return {**used, "batch": source.local.rows, "precision": source.local.precision}
+    return generation.described(settings.decoding, source.local)
 
 
 def _check(done: Mapping[Key, Row], field: str, wanted: object, out: Path) -> None:

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from curate.chat import prompt_id
 from curate.errors import ConfigError, InputError, did_you_mean
 
 from . import calibration, checks, length_control, panel, rating, significance, standings, winrate
 from .formats import Loaded
 from .intervals import FEW_CLUSTERS
-from .record import prompt_id
 from .votes import votes
 
 Row = dict[str, Any]

@@ -4,9 +4,7 @@ A judgement is what one judge said about one pair of answers in one order, or ab
 a judgement too, with a status and without a verdict: it is counted, and never becomes a score.
 """
 
-import json
 from collections.abc import Sequence
-from hashlib import blake2b
 
 import polars as pl
 
@@ -102,20 +100,6 @@ JUDGEMENT_KEY = ("prompt_id", "model_a", "model_b", "judge", "template", "finger
 
 _DEFAULTS = {"sample": 0, "turn": 1, "weight": 1.0}
 _MESSAGES = 5
-
-
-def prompt_id(messages: Sequence[dict[str, str]]) -> str:
-    """The id of a prompt that has none of its own: 16 hex digits of blake2b over its text.
-
-    One user turn: over the text of that turn, so that every file with that instruction agrees. Several turns: over
-    their JSON as `json.dumps(messages, ensure_ascii=False)` writes it, each turn {"role", "content"} in that order.
-    """
-    if len(messages) == 1 and messages[0]["role"] == "user":
-        text = messages[0]["content"]
-    else:
-        turns = [{"role": turn["role"], "content": turn["content"]} for turn in messages]
-        text = json.dumps(turns, ensure_ascii=False)
-    return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def preference_a() -> pl.Expr:

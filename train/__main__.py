@@ -2,13 +2,13 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from curate.cli import CONTEXT, Suggesting, json_option, print_json, settings_option
+from curate.cli import CONTEXT, F, Suggesting, json_option, print_json, settings_option
 from curate.cli import run as run_cli
 
 PRESET_HELP = "NAME is a shipped preset (python -m train presets) or a YAML file of your own."
@@ -27,17 +27,15 @@ def cli() -> None:
     """
 
 
-def data_options(required: bool) -> Any:  # noqa: ANN401 - a decorator
+def data_options(*, required: bool) -> Callable[[F], F]:
     """`--base`, `--preset`, `-s`."""
 
-    def add(command: Any) -> Any:  # noqa: ANN401 - a click command in the making
-        command = settings_option(command)
-        command = click.option("--preset", default="lima-lora", show_default=True, metavar="NAME", help="The recipe.")(
-            command
-        )
-        return click.option(
+    def add(command: F) -> F:
+        preset = click.option("--preset", default="lima-lora", show_default=True, metavar="NAME", help="The recipe.")
+        base = click.option(
             "--base", required=required, metavar="PATH_OR_NAME", help="Folder or Hub name of the model, or toy."
-        )(command)
+        )
+        return base(preset(settings_option(command)))
 
     return add
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from curate.errors import ConfigError
-from train import adapters, rendering, toy
+from curate.lm import rendering
+from train import adapters, toy
 from train.settings import Full, Lora, Settings
 
 # Tokens that publishers set aside to end a turn, the first found is taken; then slots without a meaning.

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 
 from curate import files
 from curate.errors import ConfigError, InputError
-from train import conversations, rendering
-from train.conversations import Row
-from train.encoding import decode, plain_ids
+from curate.lm import rendering
+from curate.lm.encoding import decode, plain_ids
+from curate.lm.rendering import Span, Template
+from curate.turns import Row
+from train import conversations, masks
 from train.record import Example
-from train.rendering import Span, Template
 from train.settings import Dataset, Settings
 
 # An example before it is one: its id, the spans of each of its documents, their scores.
@@ -104,7 +105,7 @@ def load(dataset: Dataset, settings: Settings, tokenizer: Any, template: Templat
                     parts = [_trimmed(spans, settings.max_tokens, tokenizer) for spans in parts]  # noqa: PLW2901 - the same, shorter
                     cut += sum(_is_cut(spans, template) for spans in parts)
             blank += sum(span.trained and span.content and not span.text.strip() for spans in parts for span in spans)
-            documents = tuple(rendering.document(spans) for spans in parts)
+            documents = tuple(masks.document(spans) for spans in parts)
             if not all(document.trained for document in documents):
                 untrained.append(key)
             examples.append(Example(key, str(dataset.path), documents, scores, trained_bytes=_bytes(parts)))

@@ -7,14 +7,15 @@ from typing import Any, NamedTuple
 import torch
 
 from curate import runs
-from train import answers, checkpoints, export, journal, perplexity
+from curate.lm import generation
+from curate.lm.rendering import Template
+from train import answers, base, checkpoints, export, journal, perplexity
 from train.course import Course
 from train.journal import Journal
 from train.losses import step_items
 from train.perplexity import Predicted
 from train.prompts import Prompt
 from train.record import Example
-from train.rendering import Template
 from train.settings import Settings
 from train.trainer import SFT
 
@@ -55,8 +56,11 @@ def finish(materials: Materials, fitted: SFT, out: Path, epoch: int, log: Journa
             own = perplexity.predict(model, materials.held_out, course.plan.pass_tokens, share, packing=course.packing)
             found = own if share[1] == 1 else _together(own, fitted)
         if materials.prompts:
-            about = (model, materials.tokenizer, materials.template, materials.prompts)
-            answers.write(said, *about, settings.dev_decoding, settings.seed, share)
+            template = materials.template
+            precision = str(base.compute_dtype(settings, state.device)).removeprefix("torch.")
+            about = (export.stops(materials.tokenizer, template.end_ids), precision, answers.TOGETHER)
+            voice = generation.answerer(model, materials.tokenizer, template, *about)
+            answers.write(said, voice, materials.prompts, settings.dev_decoding, settings.seed, share)
     state.wait_for_everyone()
     if state.is_main_process:
         if materials.prompts:

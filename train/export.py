@@ -44,12 +44,14 @@ def save(model: Any, tokenizer: Any, folder: Path, end_ids: frozenset[int], stat
         finally:
             model.config.use_cache = False
     tokenizer.save_pretrained(folder)
-    eos = {tokenizer.eos_token_id} - {None}
-    stops = sorted(end_ids) + sorted(eos - end_ids)
     kind: Any = GenerationConfig
-    kind(bos_token_id=tokenizer.bos_token_id, eos_token_id=stops, pad_token_id=tokenizer.pad_token_id).save_pretrained(
-        folder
-    )
+    ends = {"eos_token_id": stops(tokenizer, end_ids), "pad_token_id": tokenizer.pad_token_id}
+    kind(bos_token_id=tokenizer.bos_token_id, **ends).save_pretrained(folder)
+
+
+def stops(tokenizer: Any, end_ids: frozenset[int]) -> list[int]:  # noqa: ANN401 - as above
+    """The tokens that generation stops at: those that end an answer, and EOS."""
+    return sorted(end_ids) + sorted({tokenizer.eos_token_id} - {None} - end_ids)
 
 
 def load(folder: Path, settings: Settings, device: Any) -> Any:  # noqa: ANN401 - as above

@@ -15,11 +15,12 @@ from typing import Any
 
 import click
 
-from train import data, rendering
+from curate.lm import rendering
+from curate.lm.encoding import decode
+from curate.lm.rendering import Template
+from train import data
 from train.data import Loaded
-from train.encoding import decode
 from train.record import UNTRAINED, Document, Example
-from train.rendering import Template
 from train.settings import Settings
 
 Found = dict[str, Any]
@@ -40,7 +41,7 @@ def inspect(settings: Settings, limit: int) -> Found:
     from train import base
 
     tokenizer = base.tokenizer(settings)
-    template = rendering.template(tokenizer, settings)
+    template = rendering.template(tokenizer, settings.template, settings.base)
     return {
         "base": settings.base,
         "template": template.name,

@@ -1,13 +1,10 @@
 """Dev prompts: what is asked after each epoch."""
 
-import json
-from collections.abc import Sequence
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from curate import files
-from curate.chat import Message
+from curate.chat import Message, prompt_id
 from curate.errors import InputError
 from curate.files import Unreadable
 
@@ -50,13 +47,6 @@ def read(path: Path) -> list[Prompt]:
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise InputError(f"{path}: prompt {twice} stands there twice")
     return found
-
-
-def prompt_id(messages: Sequence[Message]) -> str:
-    """16 hexadecimal digits of the question: of its text, or of its turns as JSON where there are several."""
-    single = len(messages) == 1 and messages[0]["role"] == "user"
-    text = messages[0]["content"] if single else json.dumps(list(messages), ensure_ascii=False)
-    return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def _messages(row: dict[str, Any], where: str) -> list[Message]:

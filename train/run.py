@@ -24,7 +24,8 @@ from transformers import set_seed
 
 from curate import config, runs
 from curate.errors import ConfigError, RunError
-from train import base, card, checkpoints, data, epochs, export, journal, packed, perplexity, plan, prompts, rendering
+from curate.lm import rendering
+from train import base, card, checkpoints, data, epochs, export, journal, packed, perplexity, plan, prompts
 from train import residual_dropout as dropout
 from train.course import Course, fingerprint
 from train.epochs import Materials
@@ -72,7 +73,7 @@ def prepare(settings: Settings, processes: PartialState) -> Materials:
     if absent := next((name for name in settings.report_to if find_spec(name) is None), None):
         raise ConfigError(f"report_to: {absent} is not installed: pip install {absent}, or leave it out")
     tokenizer = base.tokenizer(settings)
-    template = rendering.template(tokenizer, settings)
+    template = rendering.template(tokenizer, settings.template, settings.base)
     stages = data.read(settings, tokenizer, template).stages
     packing = not isinstance(settings.adapter, Virtual)
     count, device = processes.num_processes, processes.device.type

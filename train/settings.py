@@ -10,6 +10,7 @@ from pydantic import Field
 from curate import config
 from curate.config import Strict
 from curate.errors import ConfigError, did_you_mean
+from curate.lm.decoding import Decoding
 
 Targets = Literal["attention", "mlp", "all-linear"] | tuple[str, ...]
 
@@ -127,15 +128,6 @@ class Optimizer(Strict):
     weight_decay: float = Field(0.0, ge=0)
     clip: float | None = Field(1.0, gt=0, description="greatest norm of the gradient; null: no limit")
     paged: bool = Field(default=False, description="bitsandbytes' paged AdamW with 32-bit states; needs a GPU")
-
-
-class Decoding(Strict):
-    """How dev prompts are answered. The defaults are LIMA's (section 4.1)."""
-
-    top_p: float = Field(0.9, gt=0, le=1)
-    temperature: float = Field(0.7, ge=0, description="0: greedy")
-    repetition_penalty: float = Field(1.2, gt=0)
-    max_new_tokens: int = Field(2048, ge=1)
 
 
 class Settings(Strict):

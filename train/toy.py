@@ -38,7 +38,7 @@ def tokenizer(eot_token: str | None = None, control: tuple[str, ...] = (BOS, EOS
     named = {"bos_token": BOS, "eos_token": EOS, **({"eot_token": eot_token} if eot_token else {})}
     kind: Any = PreTrainedTokenizerFast
     fast = kind(tokenizer_object=bpe, model_max_length=WINDOW, **named)
-    fast.chat_template = (resources.files("train") / "templates" / "chatml.jinja").read_text(encoding="utf-8")
+    fast.chat_template = (resources.files("curate") / "lm" / "templates" / "chatml.jinja").read_text(encoding="utf-8")
     return fast
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 import polars as pl
 
+from curate import chat
 from curate.errors import InputError
 
 from .. import record
@@ -45,7 +46,7 @@ def _annotation(row: Row, path: Path, number: int) -> Row:
     probability = None if preference is None else 0.5 if preference == 0 else 2.0 - preference
     failed = "parse_failed" if raw is not None else "api_error"
     judgement: Row = {
-        "prompt_id": record.prompt_id([{"role": "user", "content": instruction}]),
+        "prompt_id": chat.prompt_id([{"role": "user", "content": instruction}]),
         "model_a": text(need(row, "generator_1", path, number)),
         "model_b": text(need(row, "generator_2", path, number)),
         "first": None if probability is None else _first_by_tokens(raw, probability),
@@ -140,7 +141,7 @@ def outputs(path: Path) -> pl.DataFrame:
         instruction = "\n\n".join(filter(None, [text(need(row, "instruction", path, number)), text(row.get("input"))]))
         messages = [{"role": "user", "content": instruction}]
         answer = {
-            "prompt_id": record.prompt_id(messages),
+            "prompt_id": chat.prompt_id(messages),
             "instruction": instruction,
             "messages": messages,
             "generator": text(row.get("generator")) or named,

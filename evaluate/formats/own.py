@@ -6,6 +6,7 @@ from pathlib import Path
 import orjson
 import polars as pl
 
+from curate import chat
 from curate.errors import InputError
 
 from .. import record
@@ -20,7 +21,7 @@ def prompts(path: Path) -> pl.DataFrame:
 
     `conversations`: texts in turn (LIMA) or {"from", "value"} (ShareGPT). An answer that stands at the end is no part of
     the prompt but its `reference`. The id is the file's own (`prompt_id`, `id`, `question_id`, `uid`) or
-    `record.prompt_id`; a prompt that stands twice is there twice.
+    `chat.prompt_id`; a prompt that stands twice is there twice.
     """
     rows = []
     for number, row in enumerate(records(path), 1):
@@ -34,7 +35,7 @@ def prompts(path: Path) -> pl.DataFrame:
         given = next((text(row[name]) for name in _IDS if row.get(name) is not None), None)
         rows.append(
             {
-                "prompt_id": given or record.prompt_id(turns),
+                "prompt_id": given or chat.prompt_id(turns),
                 "instruction": instruction(turns),
                 "messages": turns,
                 "category": text(row.get("category")),

@@ -1,5 +1,7 @@
 """Columns to messages and back."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,3 +52,25 @@ def test_turns_after_the_last_answer_are_left_out():
 def test_what_is_no_conversation_is_refused_with_its_reason(messages, complaint):
     with pytest.raises(InputError, match=complaint):
         chat.from_messages(messages)
+
+
+def test_a_prompt_of_one_turn_is_named_by_its_text_alone():
+    # printf Hello | b2sum -l 64
+    assert chat.prompt_id([{"role": "user", "content": "Hello"}]) == "3c5c8a1fdb206886"
+    assert chat.prompt_id([{"role": "user", "content": "Name a gem."}]) == "1ab2d0ae64d5ff9b"
+
+
+def test_a_prompt_of_several_turns_is_named_by_their_json():
+    turns = [("user", "Grüße"), ("assistant", "Hi"), ("user", "And?")]
+    messages = [{"content": content, "role": role, "extra": "no part of it"} for role, content in turns]
+    text = json.dumps([{"role": role, "content": content} for role, content in turns], ensure_ascii=False)
+    # The same bytes through b2sum -l 64.
+    assert text.startswith('[{"role": "user", "content": "Grüße"}, {"role": "assistant"')
+    assert chat.prompt_id(messages) == "9116ce1ababd50c6"
+    assert chat.prompt_id(messages) != chat.prompt_id(messages[-1:])
+
+
+def test_a_system_prompt_makes_another_prompt_of_the_same_words():
+    alone = [{"role": "user", "content": "Hello"}]
+    assert chat.prompt_id([{"role": "system", "content": ""}, *alone]) != chat.prompt_id(alone)
+    assert chat.prompt_id([{"role": "system", "content": "Hello"}]) != chat.prompt_id(alone)

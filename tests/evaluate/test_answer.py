@@ -9,15 +9,13 @@ import sys
 import time
 import urllib.request
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from curate.errors import ConfigError, InputError
-from evaluate import answer, formats, generation, journal, prompts
+from curate.errors import ConfigError, InputError, RunError
+from curate.lm import generation
+from curate.lm.decoding import Decoding
+from evaluate import answer, formats, journal, loading, prompts
 from evaluate.__main__ import main
-from evaluate.decoding import Decoding, drawn, penalised, room, seed_of
 from tests.curate import language_models
 from tests.evaluate import faults
 from tests.evaluate.faults import completion, failure, said
@@ -63,70 +61,10 @@ def outputs(path):
 def test_the_presets_are_the_papers():
     lima, neftune = answer.load("lima").decoding, answer.load("neftune").decoding
     assert lima == Decoding(top_p=0.9, temperature=0.7, repetition_penalty=1.2, max_new_tokens=2048)
-    assert neftune == Decoding(top_p=1, temperature=0, repetition_penalty=1.2, max_length=2048)
+    assert neftune == Decoding(top_p=1, temperature=0, repetition_penalty=1.2, max_length=2048, max_new_tokens=None)
     assert answer.Settings().decoding == lima
     with pytest.raises(ConfigError, match="Did you mean 'neftune'"):
         answer.load("neftun")
-
-
-def test_a_token_is_drawn_where_its_uniform_number_falls_in_the_nucleus():
-    import torch
-
-    # p = 0.5, 0.3, 0.15, 0.05; the nucleus of 0.9 is the first three, with 0.95 of the mass.
-    scores = torch.tensor([[0.15, 0.5, 0.05, 0.3]]).log()
-    taken = [
-        drawn(scores, torch.tensor([u]).double(), 1.0, 0.9).item() for u in (0.0, 0.52, 0.53, 0.84, 0.85, 0.999999999)
-    ]
-    assert taken == [1, 1, 3, 3, 0, 0]
-    assert drawn(scores, torch.tensor([0.99]).double(), 1.0, 0.5).item() == 1
-    assert drawn(scores, torch.tensor([0.99]).double(), 1.0, 1.0).item() == 2
-    # At half the temperature the probabilities are squared: .685, .247, .062, .007.
-    assert drawn(scores, torch.tensor([0.69]).double(), 0.5, 1.0).item() == 3
-
-
-@given(st.integers(0, 10_000), st.floats(0.05, 1.0), st.floats(0.2, 3.0))
-def test_the_nucleus_and_the_penalty_are_those_of_transformers(seed, top_p, temperature):
-    import torch
-    from transformers import RepetitionPenaltyLogitsProcessor, TopPLogitsWarper
-
-    generator = torch.Generator().manual_seed(seed)
-    scores = torch.randn(1, 40, generator=generator) * 3
-    ids = torch.randint(0, 40, (1, 7), generator=generator)
-    seen = torch.zeros(1, 40, dtype=torch.bool).scatter(-1, ids, True)
-    theirs = RepetitionPenaltyLogitsProcessor(1.2)(ids, scores.clone())
-    assert torch.equal(penalised(scores, seen, 1.2), theirs)
-    kept = TopPLogitsWarper(top_p)(ids, theirs / temperature).isfinite()[0]
-    uniforms = torch.linspace(0, 1, 400).double().clamp(max=1 - 1e-12)
-    taken = drawn(theirs.expand(400, -1), uniforms, temperature, top_p)
-    assert kept[taken].all()
-
-
-def test_frequencies_are_the_probabilities():
-    import torch
-
-    scores = torch.tensor([0.6, 0.25, 0.1, 0.05]).log().expand(20_000, -1)
-    uniforms = torch.from_numpy(np.random.default_rng(1).random(20_000))
-    counts = torch.bincount(drawn(scores, uniforms, 1.0, 1.0), minlength=4) / 20_000
-    # Five standard deviations of a share of 0.6: 0.017.
-    assert counts.tolist() == pytest.approx([0.6, 0.25, 0.1, 0.05], abs=0.018)
-
-
-def test_the_room_for_an_answer_is_the_least_of_three_limits():
-    decoding = Decoding(max_new_tokens=20, max_length=50)
-    assert [room(decoding, prompt, 64) for prompt in (10, 40, 50, 60)] == [20, 10, 0, -10]
-    assert room(Decoding(), 10, 64) == 54
-
-
-def test_seeds_belong_to_the_answer():
-    seeds = {
-        seed_of(1, "p", 0, 1),
-        seed_of(2, "p", 0, 1),
-        seed_of(1, "q", 0, 1),
-        seed_of(1, "p", 1, 1),
-        seed_of(1, "p", 0, 2),
-    }
-    assert len(seeds) == 5
-    assert all(0 <= seed < 2**31 for seed in seeds)
 
 
 @pytest.mark.parametrize("preset", ["lima", "neftune"])
@@ -145,26 +83,6 @@ def test_an_answer_is_the_same_alone_with_others_and_after_a_stop(base, tmp_path
     answer.answer(asked(tmp_path), str(base), choice, cut)
     assert outputs(cut) == outputs(whole)
     assert len(journal.rows(cut)) == 12
-
-
-def test_a_batchs_shape_follows_from_its_prompts_length_alone(base, monkeypatch):
-    """What matrix kernels round by: the same for a prompt alone, with others, and in the last batch, which is not full."""
-    model = generation.load(str(base), None, None, "auto", 4)
-    shapes = {}
-    generate = model.network.generate
-
-    def watched(**given):
-        for row, mask in zip(given["input_ids"].tolist(), given["attention_mask"].tolist(), strict=True):
-            shapes.setdefault(tuple(row[len(mask) - sum(mask) :]), set()).add(tuple(given["input_ids"].shape))
-        return generate(**given)
-
-    monkeypatch.setattr(model.network, "generate", watched)
-    rows = [[0, 5 + n, *[7] * length] for n, length in enumerate((3, 3, 9, 28, 34, 34, 3))]
-    few = Decoding(temperature=0, max_new_tokens=2)
-    for some in (rows, rows[:1], rows[2:5]):
-        found = [one for batch in generation.generate(some, [1] * len(some), model, few) for one in batch]
-        assert sorted(position for position, _ in found) == list(range(len(some)))
-    assert [shapes[tuple(row)] for row in rows] == [{(4, 32)}] * 4 + [{(4, 64)}] * 2 + [{(4, 32)}]
 
 
 def test_two_samples_differ_and_another_seed_gives_others(base, tmp_path):
@@ -242,6 +160,18 @@ def test_answers_of_another_model_or_decoding_are_not_mixed(base, tmp_path):
         answer.answer(asked(tmp_path), str(base), settings("decoding.temperature=0.1"), out, name="x")
 
 
+def test_a_full_memory_is_one_line_with_the_knob(base, tmp_path, monkeypatch):
+    import torch
+
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+        yield
+
+    monkeypatch.setattr(generation, "generate", full)
+    with pytest.raises(RunError, match="out of memory with 8 prompts at a time: answer fewer: --batch 4"):
+        answer.answer(asked(tmp_path), str(base), settings(), tmp_path / "a.jsonl")
+
+
 @pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")
 def test_an_adapter_answers_with_its_own_tokenizer_and_end_token(base, tmp_path):
     """The folder that training leaves: adapter, tokenizer with a token more than the base, generation config."""
@@ -265,9 +195,9 @@ def test_an_adapter_answers_with_its_own_tokenizer_and_end_token(base, tmp_path)
     tuned.save_pretrained(folder, save_embedding_layers=False)
     tokenizer.save_pretrained(folder)
     GenerationConfig(eos_token_id=[300, 1], pad_token_id=300).save_pretrained(folder)
-    model = generation.load(str(base), folder, None, "auto", None)
+    model = loading.load(str(base), folder, None, "auto", None)
     assert model.ends == (300, 1)
-    ids = generation.prompt_ids([{"role": "user", "content": "a mat ?"}], model.tokenizer)
+    ids = generation.prompt_ids([{"role": "user", "content": "a mat ?"}], model)
     assert ids[-1] == 300
     tuned.eval()
     with torch.inference_mode():

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from curate import chat
 from curate.errors import ConfigError, InputError
 from evaluate import formats, record
 
@@ -51,7 +52,7 @@ def test_an_annotation_prefers_the_baseline_by_two_less_its_preference(file):
     assert (row["model_a"], row["model_b"], row["probability"], row["verdict"]) == ("base", "mine", 0.75, "a")
     assert (row["judge"], row["category"], row["cost"]) == ("judge", "koala", 0.01)
     assert (row["instruction"], row["output_a"], row["output_b"]) == ("Hi", "Hello.", "Hi!")
-    assert row["prompt_id"] == record.prompt_id([{"role": "user", "content": "Hi"}])
+    assert row["prompt_id"] == chat.prompt_id([{"role": "user", "content": "Hi"}])
 
 
 def test_a_draw_is_half_whether_written_as_one_and_a_half_or_as_zero(file):
@@ -409,7 +410,7 @@ def test_prompts_of_every_usual_form_are_one_list_of_turns(file):
     frames = [formats.own.prompts(file(f"{i}.jsonl", row)) for i, row in enumerate(rows)]
     prompts = pl.concat(frames)
     assert prompts["messages"].to_list() == [hello] * 5
-    named = record.prompt_id(hello)
+    named = chat.prompt_id(hello)
     assert prompts["prompt_id"].to_list() == [named, "7", named, named, named]
     assert prompts["reference"].to_list() == [[], [], [], [], ["Hi"]]
 

@@ -1,5 +1,3 @@
-import json
-
 import polars as pl
 import pytest
 
@@ -11,26 +9,6 @@ GOOD = {"prompt_id": "p1", "model_a": "x", "model_b": "y", "judge": "j", "status
 
 def judged(*rows):
     return record.judgements(pl.DataFrame([{**GOOD, **row} for row in rows]), "here")
-
-
-def test_a_prompt_of_one_turn_is_named_by_its_text_alone():
-    # printf Hello | b2sum -l 64
-    assert record.prompt_id([{"role": "user", "content": "Hello"}]) == "3c5c8a1fdb206886"
-
-
-def test_a_prompt_of_several_turns_is_named_by_their_json():
-    turns = [("user", "Grüße"), ("assistant", "Hi"), ("user", "And?")]
-    messages = [{"content": content, "role": role, "extra": "no part of it"} for role, content in turns]
-    text = json.dumps([{"role": role, "content": content} for role, content in turns], ensure_ascii=False)
-    # The same bytes through b2sum -l 64.
-    assert text.startswith('[{"role": "user", "content": "Grüße"}, {"role": "assistant"')
-    assert record.prompt_id(messages) == "9116ce1ababd50c6"
-
-
-def test_a_system_prompt_makes_another_prompt_of_the_same_words():
-    alone = [{"role": "user", "content": "Hello"}]
-    assert record.prompt_id([{"role": "system", "content": ""}, *alone]) != record.prompt_id(alone)
-    assert record.prompt_id([{"role": "system", "content": "Hello"}]) != record.prompt_id(alone)
 
 
 def test_what_a_judgement_lacks_is_null_and_counts_from_the_usual_place():

@@ -42,6 +42,13 @@ def write_rows(path, rows):
     return path
 
 
+def any_settings(**given):
+    """Settings of a run that is never started."""
+    return Settings.model_validate(
+        {"base": "nowhere", "data": [{"path": "nothing.jsonl"}], "optimizer": {"lr": 1e-3}, **given}
+    )
+
+
 @pytest.fixture(scope="session")
 def chat_file(tmp_path_factory):
     turns = [[{"role": "user", "content": q}, {"role": "assistant", "content": a}] for q, a in CONVERSATIONS]
@@ -69,10 +76,11 @@ def make_settings(toy_base, chat_file):
 
 def course_of(settings, processes=1):
     """What a run with these settings goes through, and its tokenizer."""
-    from train import base, data, plan, rendering
+    from curate.lm import rendering
+    from train import base, data, plan
     from train.course import Course
 
     words = base.tokenizer(settings)
-    prepared = data.read(settings, words, rendering.template(words, settings))
+    prepared = data.read(settings, words, rendering.template(words, settings.template, settings.base))
     planned = plan.plan(prepared.stages, settings, processes=processes)
     return Course(planned, prepared.stages[0], settings.objective, 0), words

@@ -3,8 +3,10 @@ import json
 import pytest
 
 from curate.errors import ConfigError, InputError
-from tests.train import tokens
-from train import data, rendering
+from curate.lm import rendering
+from tests.curate import tokens
+from tests.train.conftest import any_settings
+from train import data, masks
 from train.record import UNTRAINED
 
 
@@ -15,7 +17,7 @@ def tokenizer():
 
 @pytest.fixture(scope="module")
 def template(tokenizer):
-    return rendering.template(tokenizer, tokens.settings(template="chatml"))
+    return rendering.template(tokenizer, "chatml", "nowhere")
 
 
 def chat(question, answer, **more):
@@ -28,7 +30,7 @@ def wrote(path, *rows):
 
 
 def given(path, objective="sft", form="chat", **more):
-    return tokens.settings(data=[{"path": path, "form": form}], objective={"kind": objective}, **more)
+    return any_settings(data=[{"path": path, "form": form}], objective={"kind": objective}, **more)
 
 
 def trained(document):
@@ -42,7 +44,7 @@ def test_examples_stand_in_the_order_of_rows_with_their_ids_and_bytes(tokenizer,
         ("first", str(path), 3),
         ("set.jsonl:2", str(path), 3),
     ]
-    assert stage[1].documents == (rendering.render(chat("b", "cat")["messages"], tokenizer, template),)
+    assert stage[1].documents == (masks.render(chat("b", "cat")["messages"], tokenizer, template),)
     assert (file.rows, file.too_long, file.tied, file.blank) == (2, [], 0, 0)
 
 
@@ -51,14 +53,14 @@ def test_each_stage_holds_the_examples_of_its_files(tokenizer, template, tmp_pat
     sets = [
         {"path": wrote(tmp_path / name, chat("a", "b", id=name)), "stage": 3 if name == "late" else 1} for name in names
     ]
-    stages, _ = data.read(tokens.settings(data=sets), tokenizer, template)
+    stages, _ = data.read(any_settings(data=sets), tokenizer, template)
     assert [[example.id for example in stage] for stage in stages] == [["early", "early too"], ["late"]]
 
 
 def test_a_file_stands_once_in_a_stage(tokenizer, template, tmp_path):
     twice = [{"path": tmp_path / "set.jsonl"}] * 2
     with pytest.raises(ConfigError, match=r"set.jsonl is given twice in stage 1; expected once"):
-        data.read(tokens.settings(data=twice), tokenizer, template)
+        data.read(any_settings(data=twice), tokenizer, template)
 
 
 def test_the_folder_of_a_curate_run_stands_for_its_data_set(tokenizer, template, tmp_path):
@@ -78,7 +80,7 @@ def test_the_folder_of_a_curate_run_stands_for_its_data_set(tokenizer, template,
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ('{"messages": []}', r"set.jsonl:2: messages is an empty list"),
+        ('{"messages": []}', r"set.jsonl:2: the conversation of 0 turns has no assistant turn"),
         ("{broken", r"set.jsonl:2: "),
         (
             json.dumps(chat("a", "b") | {"messages": [{"role": "nobody", "content": "x"}]}),
@@ -116,7 +118,7 @@ def test_an_example_that_is_too_long_can_be_dropped(tokenizer, template, tmp_pat
 
 def test_an_example_that_is_too_long_can_be_trimmed_and_loses_its_end_token(tokenizer, template, tmp_path):
     (stage,), (file,) = data.read(given(lengthy(tmp_path), max_tokens=50, overlong="trim"), tokenizer, template)
-    whole = rendering.render(chat("a", "x" * 60)["messages"], tokenizer, template)
+    whole = masks.render(chat("a", "x" * 60)["messages"], tokenizer, template)
     (document,) = stage[1].documents
     assert (document.ids, document.labels) == (whole.ids[:50], whole.labels[:50])
     assert file.longest == len(whole.ids)

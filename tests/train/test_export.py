@@ -9,7 +9,8 @@ from transformers import AutoTokenizer, GenerationConfig
 
 from curate import config
 from curate.errors import ConfigError, RunError
-from train import base, export, packed, rendering, toy
+from curate.lm import rendering
+from train import base, export, packed, toy
 from train.settings import Settings, Sft
 
 PLAIN = (toy.BOS, toy.EOS)
@@ -25,7 +26,7 @@ def made(folder, *, tied=False, reserved=True, dtype=torch.float32, **changes):
     settings = Settings.model_validate({**given, "template": "lima", **changes})
     (folder / "config.yaml").write_text(config.dump(settings))
     words = base.tokenizer(settings)
-    template = rendering.template(words, settings)
+    template = rendering.template(words, settings.template, settings.base)
     model = base.adapt(base.load(settings, words, "cpu"), settings, words)
     packed.install(model, Sft(), 5.0, packing=settings.adapter.kind in ("lora", "ia3", "full"))
     generator = torch.Generator().manual_seed(7)

@@ -2,8 +2,10 @@ import json
 
 import pytest
 
-from tests.train import tokens
-from train import data, inspect, rendering
+from curate.lm import rendering
+from tests.curate import tokens
+from tests.train.conftest import any_settings
+from train import data, inspect, masks
 
 
 @pytest.fixture
@@ -23,19 +25,15 @@ def chat(question, answer, **more):
 def look(tmp_path, *rows, limit=3, **settings):
     path = tmp_path / "set.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in rows))
-    given = tokens.settings(
-        **{"data": [{"path": path, **settings.pop("dataset", {})}], "template": "chatml", **settings}
-    )
+    given = any_settings(**{"data": [{"path": path, **settings.pop("dataset", {})}], "template": "chatml", **settings})
     return inspect.inspect(given, limit)
 
 
 def test_figures_count_tokens_and_what_of_them_is_trained(base, tmp_path):
     found = look(tmp_path, chat("xyz", "qq"), chat("x", "qqqq", id="second"))
     (file,) = found["files"]
-    template = rendering.template(base, tokens.settings(template="chatml"))
-    first, second = (
-        rendering.render(chat(*texts)["messages"], base, template) for texts in (("xyz", "qq"), ("x", "qqqq"))
-    )
+    template = rendering.template(base, "chatml", "nowhere")
+    first, second = (masks.render(chat(*texts)["messages"], base, template) for texts in (("xyz", "qq"), ("x", "qqqq")))
     assert (file["examples"], file["tokens"]) == (2, len(first.ids) + len(second.ids))
     # Each answer's letters, and its end token.
     assert file["trained"] == (2 + 1) + (4 + 1)
@@ -134,8 +132,8 @@ def test_a_text_that_the_tokenizer_cannot_write_shows_as_unknown(monkeypatch, tm
 def test_what_is_shown_is_what_is_read(base, tmp_path):
     rows = [chat("x", "q"), chat("y", "r")]
     found = look(tmp_path, *rows)
-    given = tokens.settings(data=[{"path": tmp_path / "set.jsonl"}], template="chatml")
-    template = rendering.template(base, given)
+    given = any_settings(data=[{"path": tmp_path / "set.jsonl"}], template="chatml")
+    template = rendering.template(base, given.template, given.base)
     examples = data.read(given, base, template).stages[0]
     shown = ["".join(piece["text"] for piece in one["documents"][0]["pieces"]) for one in found["files"][0]["shown"]]
     assert shown == [base.decode(example.documents[0].ids) for example in examples]

@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 
+from curate.lm import rendering
 from tests.train import reference
 from tests.train.conftest import CONVERSATIONS
-from train import base, data, packed, perplexity, rendering
+from train import base, data, packed, perplexity
 from train.perplexity import Predicted
 from train.settings import Sft
 
@@ -17,7 +18,7 @@ def measured(make_settings):
     """A model that takes our batches, and examples."""
     settings = make_settings(adapter={"kind": "full"})
     words = base.tokenizer(settings)
-    examples = data.read(settings, words, rendering.template(words, settings)).stages[0]
+    examples = data.read(settings, words, rendering.template(words, settings.template, settings.base)).stages[0]
     model = base.load(settings, words, "cpu")
     packed.install(model, Sft(), neftune_alpha=5.0)
     return model, examples

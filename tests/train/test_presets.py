@@ -64,6 +64,7 @@ def test_lima_answers_its_dev_prompts_as_the_paper_did():
         "temperature": 0.7,
         "repetition_penalty": 1.2,
         "max_new_tokens": 2048,
+        "max_length": None,
     }
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from curate.chat import prompt_id
 from curate.errors import InputError
 from tests.train.conftest import write_rows
 from train import prompts
@@ -24,11 +25,9 @@ def test_every_form_of_prompt_file_is_read(tmp_path):
     assert found[3].messages[0] == {"role": "system", "content": "s"}
 
 
-def test_a_prompt_without_an_id_is_named_by_its_text():
-    # blake2b("Name a gem.", 8 bytes), as `b2sum -l 64` prints it.
-    assert prompts.prompt_id([{"role": "user", "content": "Name a gem."}]) == "1ab2d0ae64d5ff9b"
-    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]
-    assert prompts.prompt_id(turns) != prompts.prompt_id(turns[-1:])
+def test_a_prompt_without_an_id_is_named_by_its_text(tmp_path):
+    (found,) = prompts.read(write_rows(tmp_path / "dev.jsonl", [{"prompt": "Name a gem."}]))
+    assert found.id == prompt_id([{"role": "user", "content": "Name a gem."}])
 
 
 @pytest.mark.parametrize(

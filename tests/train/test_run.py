@@ -16,10 +16,10 @@ from safetensors.torch import load_file
 
 from curate import config, runs
 from curate.errors import ConfigError, InputError, RunError
+from curate.lm.decoding import Decoding
 from tests.train.conftest import write_rows
 from train import checkpoints, journal, packed
 from train.run import run
-from train.settings import Decoding
 from train.stop import StoppedError
 
 NOISY = {
@@ -80,6 +80,18 @@ def test_a_run_leaves_its_settings_log_epochs_answers_and_card(whole, noisy):
     }  # fmt: skip
     assert summary["reload_difference"] == 0.0
     assert summary["epoch"] == 3
+
+
+def test_an_epochs_dev_answers_are_what_evaluate_gets_from_its_folder(whole, noisy, dev_file, tmp_path):
+    from evaluate import answer, prompts
+
+    out, _ = whole
+    path = tmp_path / "answers.jsonl"
+    choice = answer.load("lima", ["decoding.max_new_tokens=6", f"seed={noisy.seed}"])
+    answer.answer(prompts.read(dev_file), noisy.base, choice, path, adapter=out / "epoch-03")
+    found, dev = ([json.loads(line) for line in one.open()] for one in (path, out / "dev" / "epoch-03.jsonl"))
+    assert len(dev) == 10
+    assert sorted(found, key=str) == sorted(({**row, "turn": 1} for row in dev), key=str)
 
 
 def test_an_epochs_metrics_are_the_log_and_the_held_out_set(whole):

@@ -1,4 +1,4 @@
-"""Conversations as token ids, with the mask of what is trained, by construction.
+"""Conversations as token ids, and what of them answers are trained on, by construction.
 
 The chat template is rendered with a mark in place of every content. What stands between the marks is the scaffold: it
 is turned into tokens with its control tokens, and every content by itself, as plain text, so that `<|im_end|>` in a
@@ -16,9 +16,7 @@ from typing import Any, NamedTuple
 
 from curate.chat import Message
 from curate.errors import ConfigError, InputError, did_you_mean
-from train.encoding import Encoding, encoding_of, plain_ids, scaffold_ids
-from train.record import UNTRAINED, Document
-from train.settings import Settings
+from curate.lm.encoding import Encoding, encoding_of, plain_ids, scaffold_ids
 
 # What templates do with a content; each is tried in turn until the template's own text is met. Templates of Llama and
 # Gemma strip contents, Qwen's strips newlines, Llama's writes what a tool said as JSON.
@@ -66,7 +64,7 @@ class _Gap(NamedTuple):
 
 def shipped() -> dict[str, Path]:
     """The named templates: Jinja files."""
-    folder = Path(str(resources.files("train") / "templates"))
+    folder = Path(str(resources.files("curate") / "lm" / "templates"))
     return {path.stem: path for path in sorted(folder.glob("*.jinja"))}
 
 
@@ -80,13 +78,13 @@ def eot_of(tokenizer: Any) -> str | None:  # noqa: ANN401 - transformers' classe
     return token
 
 
-def template(tokenizer: Any, settings: Settings) -> Template:  # noqa: ANN401 - as above
-    """The template of a run. Also sets `tokenizer.chat_template` to it, so that what is saved answers by itself.
+def template(tokenizer: Any, named: str | None, base: str) -> Template:  # noqa: ANN401 - as above
+    """The template `named` (shipped, or a Jinja file), or the tokenizer's own, that of the model `base`. Also sets `tokenizer.chat_template` to it, so that what is saved answers by itself.
 
     Raises ConfigError where there is no template, it cannot be rendered, leaves a content out or writes it twice, closes
     an answer without a token of its own, or names `eot_token` where the tokenizer has none.
     """
-    name, source = _source(tokenizer, settings)
+    name, source = _source(tokenizer, named, base)
     if "eot_token" in source and eot_of(tokenizer) is None:
         raise ConfigError(f"template {name} closes turns with eot_token, and the tokenizer has none. Name one: eot=…")
     tokenizer.chat_template = source
@@ -100,17 +98,8 @@ def template(tokenizer: Any, settings: Settings) -> Template:  # noqa: ANN401 - 
     return found._replace(end_ids=frozenset(gap.end[-1] for gap in gaps[2::2]))
 
 
-def render(messages: Sequence[Message], tokenizer: Any, template: Template, *, only_last: bool = False) -> Document:  # noqa: ANN401 - as above
-    """A conversation as a Document. Every assistant turn is trained, with the end token after it; nothing else is.
-
-    `only_last`: of the assistant's turns only the last is trained, as losses need that compare answers to one prompt.
-    Raises InputError where the template refuses the conversation or rewrites a content.
-    """
-    return document(spans(messages, tokenizer, template, only_last=only_last))
-
-
 def prompt_ids(messages: Sequence[Message], tokenizer: Any, template: Template) -> list[int]:  # noqa: ANN401 - as above
-    """The ids before the answer to `messages`: the very ids that stand before a trained answer. Errors as `render`."""
+    """The ids before the answer to `messages`: the very ids that stand before a trained answer. Errors as `spans`."""
     parts = spans([*messages, {"role": "assistant", "content": _mark(len(messages))}], tokenizer, template)
     answer = max(i for i, span in enumerate(parts) if span.content)
     return [number for span in parts[:answer] for number in span.ids]
@@ -119,7 +108,9 @@ def prompt_ids(messages: Sequence[Message], tokenizer: Any, template: Template) 
 def spans(messages: Sequence[Message], tokenizer: Any, template: Template, *, only_last: bool = False) -> list[Span]:  # noqa: ANN401 - as above
     """The parts of a rendered conversation, in their order: their texts joined are what the template writes.
 
-    Contents stand as the template writes them (stripped, where it strips). Arguments and errors as `render`.
+    Contents stand as the template writes them (stripped, where it strips). Every assistant turn is trained, with the end
+    token after it, and nothing else; `only_last`: of the assistant's turns the last alone, as losses need that compare
+    answers to one prompt. Raises InputError where the template refuses the conversation or rewrites a content.
     """
     roles = tuple(message["role"] for message in messages)
     gaps = _gaps(tokenizer, template, roles)
@@ -137,29 +128,22 @@ def spans(messages: Sequence[Message], tokenizer: Any, template: Template, *, on
     return parts
 
 
-def document(parts: Sequence[Span]) -> Document:
-    """Spans as one Document. Its first token is never trained: nothing stands before it."""
-    ids = [number for span in parts for number in span.ids]
-    labels = [number if span.trained else UNTRAINED for span in parts for number in span.ids]
-    return Document(ids, [UNTRAINED, *labels[1:]])
-
-
-def _source(tokenizer: Any, settings: Settings) -> tuple[str, str]:  # noqa: ANN401 - as above
-    """Name and Jinja source of the template that the settings ask for."""
-    if settings.template is None:
+def _source(tokenizer: Any, named: str | None, base: str) -> tuple[str, str]:  # noqa: ANN401 - as above
+    """Name and Jinja source of a template."""
+    if named is None:
         try:
             return "of the tokenizer", tokenizer.get_chat_template()
         except ValueError as error:
             raise ConfigError(
-                f"base {settings.base}: its tokenizer has no chat template. Set template to {', '.join(shipped())}, or to a"
+                f"base {base}: its tokenizer has no chat template. Set template to {', '.join(shipped())}, or to a"
                 " Jinja file"
             ) from error
-    path = shipped().get(settings.template, Path(settings.template))
+    path = shipped().get(named, Path(named))
     try:
         return path.stem, path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        hint = did_you_mean(settings.template, shipped())
-        raise ConfigError(f"template {settings.template}: no such template, and no Jinja file. {hint}") from error
+        hint = did_you_mean(named, shipped())
+        raise ConfigError(f"template {named}: no such template, and no Jinja file. {hint}") from error
 
 
 def _rendered(tokenizer: Any, source: str, messages: Sequence[Message]) -> str:  # noqa: ANN401 - as above

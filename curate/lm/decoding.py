@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any
 
-import numpy as np
 from pydantic import Field
 
 from curate.config import Strict
@@ -16,14 +15,14 @@ Tensor = Any  # torch's, which loads late
 
 
 class Decoding(Strict):
-    """The settings of sampling. With a temperature of 0 nothing is drawn: the likeliest token is taken."""
+    """The settings of sampling, by default LIMA's (section 4.1). With a temperature of 0 the likeliest token is taken."""
 
     temperature: float = Field(0.7, ge=0, description="0: greedy")
     top_p: float = Field(0.9, gt=0, le=1, description="nucleus: the likeliest tokens that hold this much probability")
     repetition_penalty: float = Field(
         1.2, gt=0, description="on tokens of the prompt and of the answer so far; 1: none"
     )
-    max_new_tokens: int | None = Field(None, ge=1, description="of the answer; null: as many as max_length leaves")
+    max_new_tokens: int | None = Field(2048, ge=1, description="of the answer; null: as many as there is room for")
     max_length: int | None = Field(None, ge=2, description="of prompt and answer together; null: no limit")
 
 
@@ -74,6 +73,8 @@ class Chooser:
     """The choice of tokens for the rows of one batch, step by step."""
 
     def __init__(self, prompts: Sequence[Sequence[int]], seeds: Sequence[int], decoding: Decoding, steps: int) -> None:
+        import numpy as np
+
         self.prompts, self.decoding = prompts, decoding
         self.step = 0
         self.seen: Tensor = None
