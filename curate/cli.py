@@ -34,7 +34,7 @@ def settings_option(command: F) -> F:
     """`-s key=value`."""
     return click.option(
         "-s", "--set", "overrides", metavar="KEY=VALUE", multiple=True,
-        help="Override one setting, such as -s filters.min_chars=800. Repeatable.",
+        help="Override one setting; the value is read as YAML. Repeatable.",
     )(command)  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """`python -m train`: each command is one public function and the way its answer is shown."""
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -182,6 +183,8 @@ def presets(name: str | None, as_json: bool) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code."""
+    # Where it is installed, peft loads it, and it says on every start that a kernel which nothing here asks for is missing.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     return run_cli(cli, "python -m train", arguments)
 
 
