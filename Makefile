@@ -32,6 +32,9 @@ bench: setup-bench
 	$(BIN)/python benchmarks/ifd.py
 	$(BIN)/python benchmarks/selection.py
 	$(BIN)/python benchmarks/verbs.py
+	$(BIN)/python benchmarks/train.py --trl .venv-trl/bin/python
+	$(BIN)/python benchmarks/neftune.py
+	$(BIN)/python benchmarks/ratings.py --peers .venv-ratings/bin/python
 	$(BIN)/python benchmarks/build.py
 
 app: setup
@@ -39,7 +42,7 @@ app: setup
 	$(BIN)/streamlit run app.py --server.address 127.0.0.1
 
 clean:
-	rm -rf .venv .venv-peers runs .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
+	rm -rf .venv .venv-peers .venv-ratings .venv-trl runs .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
 
 setup: .venv/installed
 setup-dev: .venv/installed-dev
@@ -56,9 +59,13 @@ setup-bench: .venv/installed-bench
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,ray]'
 	@touch $@
 
-.venv/installed-bench: .venv/installed-dev benchmarks/peers.txt
+.venv/installed-bench: .venv/installed-dev benchmarks/peers.txt benchmarks/peers-ratings.txt benchmarks/peers-trl.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers.txt
+	$(PYTHON) -m venv .venv-ratings
+	.venv-ratings/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers-ratings.txt
+	$(PYTHON) -m venv .venv-trl
+	.venv-trl/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r benchmarks/peers-trl.txt
 	@touch $@
