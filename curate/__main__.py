@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from curate import questions
 from curate.bar import Bar
 from curate.cli import CONTEXT, Suggesting, json_option, print_json, run, settings_option
 from curate.errors import InputError
@@ -30,6 +31,8 @@ def cli() -> None:
     python -m curate sources dumps/*              what are these files?
     python -m curate build my.yaml --dry-run      what would be read and run?
     python -m curate explain runs/sample ID       the whole path of one example
+    python -m curate whatif runs/sample -s filters.min_chars=800
+    python -m curate diff runs/a runs/b           what differs, and why
     """
 
 
@@ -58,6 +61,8 @@ def build(
 ) -> None:
     """Build a dataset. Run it again to go on after an interruption, or after changing a setting.
 
+    Exits with 1 where a gate of the recipe (`expect:`) does not hold.
+
     \b
     python -m curate build
     python -m curate build lima -s sources.stackexchange.path=dumps/se --engine processes
@@ -75,9 +80,11 @@ def build(
         summary = build_recipe(settings, run, engine=engine, workers=workers, limit=limit, watch=bar)
     if as_json:
         print_json({"run": str(run), **summary})
+        questions.check_gates(summary, quiet=True)
         return
     _show_summary(summary)
     click.echo(f"\ndataset  {run / 'dataset.jsonl'}\nreport   {run / 'report.html'}\nledger   {run / 'ledger.parquet'}")
+    questions.check_gates(summary)
 
 
 @cli.command(epilog=RECIPE_HELP)
@@ -99,27 +106,6 @@ def check(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
         print_json(settings.model_dump(mode="json"))
     else:
         click.echo(config.dump(settings), nl=False)
-
-
-@cli.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@click.argument("id_", metavar="ID")
-@json_option
-def explain(run: Path, id_: str, as_json: bool) -> None:
-    """Show the whole path of one example: edits, measurements, verdicts, rank.
-
-    ID is an id, the start of one, or a key such as cooking.stackexchange.com/a/12 or alpaca.json:17.
-
-    \b
-    python -m curate explain runs/sample alpaca.json:17
-    """
-    from curate.explain import explain as explain_example
-
-    found = explain_example(run, id_)
-    if as_json:
-        print_json(found)
-    else:
-        _show_explanation(found)
 
 
 @cli.command()
@@ -221,39 +207,8 @@ def _show_summary(summary: dict[str, Any]) -> None:
     click.echo(f"\n{summary['inputs']:,} inputs = {summary['kept']:,} kept + {summary['dropped']:,} dropped")
 
 
-def _show_explanation(found: dict[str, Any]) -> None:
-    row = found["input"]
-    click.echo(f"{row['key']}  ({row['id']})\n{row['source']}, {row['file']}, record {row['position']}")
-    click.echo("  ".join(str(row[name]) for name in ("url", "license") if row[name]))
-    click.secho(found["fate"], bold=True, fg="green" if found["fate"] == "kept" else "red")
-    if found["edits"]:
-        click.echo(f"\nclean: {', '.join(found['edits'])}\n{found['diff']}")
-    for stage in found["stages"]:
-        click.echo(f"\n{stage['stage']}")
-        for verdict in stage["verdicts"]:
-            limit = "" if verdict["limit"] is None else f" against {verdict['limit']:g}"
-            value = "" if verdict["value"] is None else f": {verdict['value']:.4g}{limit}"
-            other = verdict["other_key"] or verdict["other"]
-            shown = ((other, "because of"), (verdict["detail"], "found"))
-            extra = "".join(f" ({label} {what})" for what, label in shown if what)
-            click.secho(f"  dropped by {verdict['rule']}{value}{extra}", fg="red")
-            click.echo(f"    {verdict['sentence']}")
-        for rule in stage.get("rules", []):
-            held = click.style("ok", fg="green") if rule["passed"] else click.style("no", fg="red")
-            limit = "" if rule["comparison"] in ("never", "always") else f" {_short(rule['limit'])}"
-            click.echo(f"  {held} {rule['rule']:<22} {_short(rule['value']):>10}   {rule['comparison']}{limit}")
-        figures = stage["scores"] if "rules" in stage else {**stage["measured"], **stage["scores"]}
-        for name, value in figures.items():
-            if value is not None and value != []:
-                click.echo(f"  {name:<25} {_short(value):>10}")
-
-
-def _short(value: Any) -> str:  # noqa: ANN401 - any measured value
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_short, value))
-    if isinstance(value, dict):
-        return " ".join(f"{name} {_short(part)}" for name, part in value.items() if part is not None)
-    return f"{value:.4g}" if isinstance(value, float) else "–" if value is None else str(value)
+for query in (questions.report, questions.explain, questions.diff, questions.whatif, questions.history, questions.push):
+    cli.add_command(query)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,6 +12,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +22,7 @@ import polars as pl
 from pydantic import BaseModel
 
 from curate import config, corpus, engines, intake, publish, report, runs
-from curate.errors import BalanceError
+from curate.errors import BalanceError, InputError
 from curate.progress import Progress, Watcher, listening, silent
 from curate.recipe import Recipe
 from curate.record import VERDICT
@@ -90,6 +91,7 @@ def build(
         runs.discard_others(run, [step.folder for step in steps])
         runs.write_text(run / "recipe.yaml", config.dump(recipe))
         read = intake.read(run, recipe, work, spread, watch)
+        _refuse_nothing(steps[0].folder)
         for step in steps[1:]:
             run_stage(run, step, getattr(recipe, step.folder.name), spread, watch)
         watch(Progress("publish", 0, 1, 0))
@@ -103,8 +105,10 @@ def build(
             **books,
             **read,
             "contamination": leaks,
+            "trusted": trusted,
             "seeds": dict(_seeds(recipe)),
             "seconds": {step.folder.name: (step.folder.done or {})["seconds"] for step in steps},
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "reused": [step.folder.name for step in steps if step.done],
             "engine": engine,
             "workers": workers,
@@ -170,6 +174,15 @@ def measure_shard(run: Path, step: Plan, settings: Any, shard: str) -> tuple[int
         )
     runs.write_parquet(folder.path / shard, measured, made_from=origin)
     return frame.height, n_known
+
+
+def _refuse_nothing(source: StageFolder) -> None:
+    """Raise InputError where no record of any file became an example: that is no set, but a mistake in the recipe."""
+    if source.parts:
+        return
+    rejected = pl.read_parquet(source.verdicts, columns=["rule"]).group_by("rule").len().sort("len", descending=True)
+    told = ", ".join(f"{rule} {count:,}" for rule, count in rejected.iter_rows()) or "the files hold no record"
+    raise InputError(f"not one record became an example ({told}); {source.verdicts} has each with its reason")
 
 
 def _dropped(folders: list[StageFolder]) -> pl.DataFrame:

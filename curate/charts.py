@@ -92,8 +92,8 @@ def lines(title: str, curves: Sequence[Line], x_name: str = "", y_name: str = ""
         points = [(x(a), y(b)) for a, b in zip(curve.x, curve.y, strict=True) if math.isfinite(b)]
         if named and points:
             ends.append((*points[-1], curve.name, color))
-    drawn += [_text(a + 6, b + 4, name, style=f"fill:{color}") for a, b, name, color in _apart(ends)]
-    return _svg(title, [*_axes(x, y, x_name, y_name), *drawn], HEIGHT)
+    drawn += [label(a + 6, b + 4, name, style=f"fill:{color}") for a, b, name, color in _apart(ends)]
+    return picture(title, [*_axes(x, y, x_name, y_name), *drawn], HEIGHT)
 
 
 def intervals(title: str, rows: Sequence[Interval], x_name: str = "", reference: float | None = None) -> str:
@@ -103,7 +103,7 @@ def intervals(title: str, rows: Sequence[Interval], x_name: str = "", reference:
     height = top + bottom + 26 * len(rows)
     numbers = [number for row in rows for number in (row.value, row.low, row.high) if number is not None]
     x = scale([*numbers, *([] if reference is None else [reference])], left, WIDTH - right)
-    drawn = [_tick(x(tick), top - 6, height - bottom, _number(tick)) for tick in x.ticks]
+    drawn = [_tick(x(tick), top - 6, height - bottom, figure(tick)) for tick in x.ticks]
     if reference is not None:
         drawn.append(
             f'<line x1="{x(reference):.1f}" x2="{x(reference):.1f}" y1="{top - 6}" y2="{height - bottom}" stroke="var(--soft)"'
@@ -111,15 +111,15 @@ def intervals(title: str, rows: Sequence[Interval], x_name: str = "", reference:
         )
     for number, row in enumerate(rows):
         middle = top + 26 * number + 10
-        drawn.append(_text(left - 10, middle + 4, row.name, "end", "fill:var(--ink)"))
+        drawn.append(label(left - 10, middle + 4, row.name, "end", "fill:var(--ink)"))
         if row.low is not None and row.high is not None:
             drawn.append(
                 f'<line x1="{x(row.low):.1f}" x2="{x(row.high):.1f}" y1="{middle}" y2="{middle}" stroke="{COLORS[0]}"'
                 ' stroke-width="2"/>'
             )
         drawn.append(f'<circle cx="{x(row.value):.1f}" cy="{middle}" r="4" fill="{COLORS[0]}"/>')
-    drawn.append(_text((left + WIDTH - right) / 2, height - 8, x_name, "middle"))
-    return _svg(title, drawn, height)
+    drawn.append(label((left + WIDTH - right) / 2, height - 8, x_name, "middle"))
+    return picture(title, drawn, height)
 
 
 def histogram(title: str, counts: Sequence[int], edges: Sequence[float], x_name: str = "") -> str:
@@ -132,7 +132,7 @@ def histogram(title: str, counts: Sequence[int], edges: Sequence[float], x_name:
         f' height="{y(0) - y(count):.1f}" fill="{COLORS[0]}"/>'
         for count, low, high in zip(counts, edges[:-1], edges[1:], strict=True)
     ]
-    return _svg(title, [*_axes(x, y, x_name, ""), *bars], HEIGHT)
+    return picture(title, [*_axes(x, y, x_name, ""), *bars], HEIGHT)
 
 
 def _apart(ends: list[tuple[float, float, str, str]]) -> list[tuple[float, float, str, str]]:
@@ -157,33 +157,36 @@ def _runs(curve: Line, x: Scale, y: Scale) -> list[list[tuple[float, float]]]:
 def _axes(x: Scale, y: Scale, x_name: str, y_name: str) -> list[str]:
     rules = [
         f'<line class="g" x1="{x.start:.1f}" x2="{x.end:.1f}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"/>'
-        + _text(x.start - 8, y(tick) + 4, _number(tick), "end")
+        + label(x.start - 8, y(tick) + 4, figure(tick), "end")
         for tick in y.ticks
     ]
-    marks = [_text(x(tick), y.start + 18, _number(tick), "middle") for tick in x.ticks]
-    names = [_text((x.start + x.end) / 2, y.start + 36, x_name, "middle"), _text(8, y.end - 10, y_name)]
+    marks = [label(x(tick), y.start + 18, figure(tick), "middle") for tick in x.ticks]
+    names = [label((x.start + x.end) / 2, y.start + 36, x_name, "middle"), label(8, y.end - 10, y_name)]
     return [*rules, *marks, *(name for name in names if name)]
 
 
-def _tick(place: float, top: float, bottom: float, label: str) -> str:
+def _tick(place: float, top: float, bottom: float, words: str) -> str:
     line = f'<line class="g" x1="{place:.1f}" x2="{place:.1f}" y1="{top}" y2="{bottom}"/>'
-    return line + _text(place, bottom + 16, label, "middle")
+    return line + label(place, bottom + 16, words, "middle")
 
 
-def _text(x: float, y: float, text: str, anchor: str = "start", style: str = "") -> str:
+def label(x: float, y: float, text: str, anchor: str = "start", style: str = "") -> str:
+    """A line of text on a picture, escaped; nothing for an empty one."""
     if not text:
         return ""
     styled = f' style="{style}"' if style else ""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{styled}>{escape(text)}</text>'
 
 
-def _number(value: float) -> str:
+def figure(value: float) -> str:
+    """A number as it stands at an axis."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.6g}"
 
 
-def _svg(title: str, parts: Sequence[str], height: float) -> str:
+def picture(title: str, parts: Sequence[str], height: float, width: float = WIDTH) -> str:
+    """`parts` as one <svg> of this size with its title, styled as all charts are."""
     return (
-        f'<svg class="lc" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img"'
+        f'<svg class="lc" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" role="img"'
         f' aria-label="{escape(title)}"><style>{STYLE}</style><title>{escape(title)}</title>'
         f'<text class="t" x="8" y="18">{escape(title)}</text>{"".join(parts)}</svg>'
     )

@@ -4,6 +4,7 @@
     ├── ConfigError        the recipe or a setting is wrong                          exit code 2
     ├── InputError         a source file is missing, truncated or not what it claims  exit code 3
     ├── RunError           a run folder is missing, locked, of another version or cannot be written   exit code 3
+    ├── GatesError         a build does not hold what its recipe expects of it       exit code 1
     └── BalanceError       inputs do not equal kept + dropped: a defect of a stage; nothing is published   exit code 1
 
 Every message says what was found, where, what was expected and what to do.
@@ -35,6 +36,10 @@ class RunError(CurateError):
     """A run folder is missing, in use by another build, or cannot be written."""
 
     exit_code = 3
+
+
+class GatesError(CurateError):
+    """The figures of a build are not what its recipe expects; everything was written all the same."""
 
 
 class BalanceError(CurateError):

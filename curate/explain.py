@@ -1,6 +1,7 @@
 """The whole path of one example through a run: what was read, edited, measured, and decided."""
 
 import difflib
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,13 @@ import polars as pl
 import polars.selectors as cs
 
 from curate import config, runs
+from curate.contamination import categories
 from curate.errors import RunError
 from curate.recipe import Recipe
 from curate.rules.table import TABLE
 from curate.runs import StageFolder
 from curate.sources import RULES as SOURCE_RULES
-from curate.stages import STAGES, filters
+from curate.stages import STAGES, decontaminate, filters
 
 TEXTS = ("system", "prompt", "response")
 # Signatures, sets of hashes and vectors: measured, but nothing that a person reads.
@@ -24,9 +26,10 @@ def explain(run: Path, wanted: str) -> dict[str, Any]:
     """What became of one input, by id, by the start of an id, or by key, and why.
 
     `input`: its row of inputs.parquet; `fate`: kept or dropped; `stages`: for each stage that saw it `measured` (column:
-    value), `verdicts`, `scores` and, for the filters, `rules`: every rule that is on for its source, with `value`, `limit`
-    and `passed`; `edits` and `diff`: what cleaning changed; `text`: the clean prompt and response. Raises RunError where
-    there is no such input, or more than one.
+    value), `verdicts` (each with `margin`: how far the value is beyond the limit) and `scores` and, for the filters, `rules`:
+    every rule that is on for its source, with `value`, `limit`, `margin` (how far the value may still move, negative where it
+    failed) and `passed`; `edits` and `diff`: what cleaning changed; `text`: the clean prompt and response; `twins`, `leaks` and
+    `rank`: see the functions below. Raises RunError where there is no such input, or more than one.
     """
     runs.open_run(run)
     recipe = config.load(run / "recipe.yaml", Recipe)
@@ -49,6 +52,9 @@ def explain(run: Path, wanted: str) -> dict[str, Any]:
         "edits": clean["edits"] if clean else [],
         "diff": _diff(raw, clean) if raw and clean else "",
         "text": {name: clean[name] for name in TEXTS} if clean else None,
+        "twins": _twins(run, row["id"]),
+        "leaks": _leaks(folders, recipe, row["id"]),
+        "rank": _rank(folders, row["id"]),
     }
 
 
@@ -85,6 +91,8 @@ def _stage(folder: StageFolder, wanted: str) -> dict[str, Any]:
     rules = STAGES[folder.name].RULES if folder.name in STAGES else SOURCE_RULES
     for verdict in verdicts:
         verdict["sentence"] = rules.get(verdict["rule"], "")
+        compared = None not in (verdict["value"], verdict["limit"])
+        verdict["margin"] = round(abs(verdict["value"] - verdict["limit"]), 6) if compared else None
     scores = (
         pl.scan_parquet(folder.scores).filter(mine).collect().drop("id").to_dicts() if folder.scores.exists() else []
     )
@@ -116,8 +124,63 @@ def _rules(
         limit = by_source.get(source, general)
         if limit is not None:
             shown = {"rule": rule.name, "value": measured[rule.column], "comparison": rule.comparison, "limit": limit}
-            rows.append({**shown, "passed": rule.name not in failed})
+            room = _room(rule.comparison, shown["value"], limit)
+            rows.append({**shown, "margin": room, "passed": rule.name not in failed})
     return rows
+
+
+def _room(comparison: str, value: Any, limit: Any) -> float | None:  # noqa: ANN401 - a number or, for some rules, none
+    """How far a value may still move before the rule drops the row; negative where it is beyond; None for flags and words."""
+    if value is None or comparison not in ("at least", "at most", "within"):
+        return None
+    low, high = limit if comparison == "within" else (limit, None) if comparison == "at least" else (None, limit)
+    return round(
+        min(float(value - low) if low is not None else inf, float(high - value) if high is not None else inf), 6
+    )
+
+
+def _twins(run: Path, wanted: str) -> list[dict[str, Any]]:
+    """Every example that this one gave way to, and every one that gave way to it: `id`, `key`, `kept` (which of the two stayed:
+    `this` or `other`), `stage`, `rule`, `value`, `limit`.
+    """
+    ledger = pl.scan_parquet(run / "ledger.parquet")
+    gave_way = ledger.filter((pl.col("id") == wanted) & pl.col("other").is_not_null())
+    columns = ("stage", "rule", "value", "limit")
+    found = pl.concat(
+        [
+            gave_way.select(*columns, id="other", kept=pl.lit("other")),
+            ledger.filter(pl.col("other") == wanted).select(*columns, "id", kept=pl.lit("this")),
+        ]
+    ).collect()
+    keys = pl.scan_parquet(run / "inputs.parquet").select("id", "key")
+    named = found.lazy().join(keys, on="id", how="left", maintain_order="left").collect()
+    return (
+        named.select("id", "key", "kept", *columns)
+        .sort("kept", "stage", "id", descending=[True, False, False])
+        .to_dicts()
+    )
+
+
+def _leaks(folders: list[StageFolder], recipe: Recipe, wanted: str) -> list[dict[str, Any]]:
+    """Every pair of this example and a test item that is a leak, strongest first: `item`, `category`, `value`, `limit`,
+    `coverage`, `cosine`, `detail`.
+    """
+    folder = next((folder for folder in folders if folder.name == "decontaminate"), None)
+    if folder is None or not recipe.decontaminate.tests or _row(folder, wanted, cs.by_name("id")) is None:
+        return []
+    mine = pl.scan_parquet(folder.parts).filter(pl.col("id") == wanted).select("id", "leaks", "content").collect()
+    pairs = categories.strongest_first(decontaminate.leaks(mine, recipe.decontaminate))
+    return pairs.select("item", "category", "value", "limit", "coverage", "cosine", "detail").to_dicts()
+
+
+def _rank(folders: list[StageFolder], wanted: str) -> dict[str, Any] | None:
+    """Its place in the order of selection, None where it did not get that far: `rank`, `of` (how many were ranked), `size` (how
+    many are in the set), `bucket`, `gain` (what it added to the chooser's objective), `random_rank`, `longest_rank`.
+    """
+    ranks = pl.read_parquet(folders[-1].scores)
+    mine = ranks.filter(pl.col("id") == wanted).drop("id").to_dicts()
+    out = pl.read_parquet(folders[-1].verdicts, columns=["id"])["id"].n_unique()
+    return {**mine[0], "of": ranks.height, "size": ranks.height - out} if mine else None
 
 
 def _diff(raw: dict[str, Any], clean: dict[str, Any]) -> str:

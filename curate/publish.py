@@ -9,7 +9,7 @@ import orjson
 import polars as pl
 
 from curate import chat, corpus, runs
-from curate.contamination import review
+from curate.contamination import categories, review
 from curate.errors import BalanceError
 from curate.recipe import Recipe
 from curate.record import TURN, VERDICT
@@ -86,7 +86,8 @@ def contamination(run: Path, recipe: Recipe) -> dict[str, Any] | None:
     """Write contamination.jsonl, the gray pairs of examples and test items for a person to decide; None without tests.
 
     What the recipe's `decontaminate.review` decided stands in it again, stale decisions too. `gray`: pairs in it, `decided`:
-    of them with a decision, `stale`: decisions on a text or a pair that this build does not have, each with its reason.
+    of them with a decision, `stale`: decisions on a text or a pair that this build does not have, each with its reason;
+    `kept`: how many examples of the dataset are leaks of each category, by their strongest pair.
     """
     settings = recipe.decontaminate
     if not settings.tests:
@@ -95,7 +96,15 @@ def contamination(run: Path, recipe: Recipe) -> dict[str, Any] | None:
     found = decontaminate.reviewed(corpus.read(run, folder, decontaminate.NEEDS), settings)
     runs.write_atomically(run / "contamination.jsonl", lambda handle: handle.write(review.lines(found)))
     decided = found.rows["decision"].count() - found.stale.height
-    return {"gray": found.rows.height - found.stale.height, "decided": decided, "stale": found.stale.to_dicts()}
+    strongest = pl.read_parquet(folder.scores, columns=["id", "leak_category"])
+    inside = strongest.join(pl.read_parquet(run / "dataset.parquet", columns=["id"]), on="id", how="semi")
+    kept = dict(inside.group_by("leak_category").len().iter_rows())
+    return {
+        "gray": found.rows.height - found.stale.height,
+        "decided": decided,
+        "stale": found.stale.to_dicts(),
+        "kept": {category: kept.get(category, 0) for category in categories.ORDER},
+    }
 
 
 def trusted(recipe: Recipe) -> dict[str, Any] | None:

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from curate import config, embed
+from curate import config, embed, gates
 from curate.config import Strict
 from curate.errors import ConfigError, did_you_mean
 from curate.sources import instructions, reddit, stackexchange, wikihow
@@ -56,6 +56,9 @@ class Recipe(Strict):
     trusted_profile: str | None = Field(
         None, description="whose limits the trusted set is held against; null: the default"
     )
+    expect: dict[str, gates.Bound] = Field(
+        {}, description="gates: figures of the report and what they must be, or the build exits with 1 (reports.md)"
+    )
     clean: Clean = Field(Clean(), description="cleaning: what is repaired in the text")
     filters: Filters = Field(Filters(), description="the rules and their limits")
     encoder: embed.Settings = Field(
@@ -81,6 +84,15 @@ class Recipe(Strict):
         filled = {stage: _filled(data.get(stage), shared, names) for stage, names in SHARED.items()}
         return {**data, **{stage: settings for stage, settings in filled.items() if settings is not None}}
 
+    @field_validator("expect", mode="before")
+    @classmethod
+    def _gates(cls, given: Any) -> Any:  # noqa: ANN401 - raw YAML
+        """Gates by their dotted names, each a condition."""
+        found = gates.flat(given)
+        for name, bound in found.items() if isinstance(found, dict) else ():
+            gates.parse(name, bound)
+        return found
+
     @model_validator(mode="after")
     def _names_exist(self) -> "Recipe":
         """Quotas, profiles and preferences speak of sources that the recipe has."""
@@ -93,6 +105,8 @@ class Recipe(Strict):
                 raise ValueError(
                     f"{where} names '{name}', which is not a source here. {did_you_mean(name, self.sources)}"
                 )
+        for name in self.expect:
+            gates.refuse_unknown(name, self.sources)
         return self
 
     @property

@@ -187,7 +187,8 @@ def write_parquet_parts(path: Path, schema: pl.Schema, frames: Iterable[pl.DataF
 
     def write(handle: BinaryIO) -> None:
         with pq.ParquetWriter(handle, arrow, compression="zstd") as writer:
-            for frame in frames:
+            # No empty row groups: others (datasets, the Hub's viewer) read in batches of the first one's size.
+            for frame in (frame for frame in frames if frame.height):
                 writer.write_table(frame.select(schema.names()).to_arrow().cast(arrow))
 
     write_atomically(path, write)

@@ -23,9 +23,16 @@ ROOMS = [
     ["testsets"],
     ["stages.*"],
     ["stages"],
+    ["gates"],
     ["recipe"],
-    ["intake", "publish", "report", "explain"],
-    ["build", "ablate"],
+    ["intake", "publish", "explain"],
+    ["account"],
+    ["card"],
+    ["croissant"],
+    ["report"],
+    ["build", "ablate", "diff", "history", "push"],
+    ["whatif"],
+    ["questions"],
     ["__main__"],
 ]
 ONE_SUBJECT = {

@@ -1,81 +1,71 @@
-"""Queries over a finished run: funnel, rules, sources, the chosen set beside its baselines."""
+"""The numbers of a finished run (report.json): queries over the run folder, each in a module of its own."""
 
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from curate import runs
-from curate.report import diversity
-from curate.sources import RULES as SOURCE_RULES
-from curate.stages import STAGES
+from curate import config, runs
+from curate.diversity import verbs
+from curate.recipe import Recipe
+from curate.report import diversity, flow, leaks, lengths, mix, rules, space, twins
+from curate.report import samples as examples
+from curate.report.fates import RULES
 
-RULES = {"source": SOURCE_RULES, **{name: stage.RULES for name, stage in STAGES.items()}}
+__all__ = ["RULES", "samples", "summarise"]
+
+# Prompts of the set whose verbs are looked at: the first ranks, which are a fair set of their kind.
+VERBS = 5_000
 
 
 def summarise(run: Path, trusted: dict[str, Any] | None = None) -> dict[str, Any]:
     """All numbers of the report. Raises RunError where the run is not finished."""
     manifest = runs.open_run(run)
-    ledger = pl.read_parquet(run / "ledger.parquet", columns=["id", "stage", "rule"])
+    recipe = config.load(run / "recipe.yaml", Recipe)
+    ledger = pl.read_parquet(run / "ledger.parquet", columns=["id", "stage", "rule", "value", "limit", "other"])
     inputs = pl.read_parquet(run / "inputs.parquet", columns=["id", "source", "license"])
-    dataset = pl.read_parquet(run / "dataset.parquet", columns=["id", "license"])
-    keys = ("name", "complete", "inputs", "kept", "dropped", "forms", "seconds", "peak_memory_mb", "versions")
+    dataset = pl.read_parquet(run / "dataset.parquet", columns=["id", "source", "license", "url", "rank"])
+    sources = flow.sources(inputs, ledger, dataset)
+    keys = ("name", "complete", "limit", "inputs", "kept", "dropped", "forms", "seconds", "peak_memory_mb", "versions")
     return {
         **{key: manifest[key] for key in keys},
-        "funnel": _funnel(manifest["inputs"], ledger),
-        "rules": _rules(ledger, trusted),
+        "about": recipe.about,
+        "funnel": flow.funnel(manifest["inputs"], ledger),
+        "paths": flow.paths(inputs, ledger),
+        "rules": rules.rules(ledger, trusted, rules.margins(run, recipe, ledger)),
         "trusted": trusted,
-        "sources": _sources(inputs, ledger, dataset),
+        "sources": sources,
+        "lengths": lengths.lengths(run, recipe, dataset),
+        "quotas": mix.quotas(run, recipe),
+        "beside_lima": mix.beside_lima(sources, recipe),
         "chosen": _beside_baselines(run),
         "diversity": diversity.measured(run),
+        **_space(run, dataset),
+        "verbs": _verbs(run, dataset),
+        "duplicates": twins.clusters(ledger),
         "meaning_recall": _meaning_recall(run),
         "contamination": manifest["contamination"],
+        "leaks": leaks.leaks(run, recipe),
         "edits": _edits(run),
         "licenses": _counts(dataset, "license"),
+        "attribution": mix.licences(dataset),
+        "seeds": manifest["seeds"],
+        "engine": manifest["engine"],
+        "workers": manifest["workers"],
+        "files": manifest["files"],
     }
 
 
-def _funnel(inputs: int, ledger: pl.DataFrame) -> list[dict[str, Any]]:
-    """One row a stage: `stage`, `into`, `dropped`, `left`. A row leaves at the first stage that has a verdict on it."""
-    left, rows = inputs, []
-    per_stage = dict(ledger.group_by("stage").agg(pl.col("id").n_unique()).iter_rows())
-    for stage in RULES:
-        dropped = per_stage.get(stage, 0)
-        rows.append({"stage": stage, "into": left, "dropped": dropped, "left": left - dropped})
-        left -= dropped
-    return rows
-
-
-def _rules(ledger: pl.DataFrame, trusted: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """One row a rule that dropped anything: `dropped`, how many it dropped `alone`, and its share of the trusted set."""
-    shares = {row["rule"]: row["share"] for row in trusted["rules"]} if trusted else {}
-    alone = pl.len().over("id", "stage") == 1
-    counts = ledger.group_by("stage", "rule").agg(dropped=pl.len())
-    lonely = ledger.filter(alone).group_by("stage", "rule").agg(alone=pl.len())
-    table = counts.join(lonely, on=["stage", "rule"], how="left").with_columns(pl.col("alone").fill_null(0))
-    rows = {(row["stage"], row["rule"]): row for row in table.to_dicts()}
-    return [
-        {**rows[stage, rule], "sentence": sentence, "trusted_share": shares.get(rule)}
-        for stage, sentences in RULES.items()
-        for rule, sentence in sentences.items()
-        if (stage, rule) in rows
-    ]
-
-
-def _sources(inputs: pl.DataFrame, ledger: pl.DataFrame, dataset: pl.DataFrame) -> list[dict[str, Any]]:
-    first = ledger.group_by("id").agg(stage=pl.col("stage").first())
-    return (
-        inputs.join(first, on="id", how="left")
-        .join(dataset.select("id", kept=True), on="id", how="left")
-        .group_by("source", maintain_order=True)
-        .agg(
-            inputs=pl.len(),
-            readable=(pl.col("stage").fill_null("") != "source").sum(),
-            passed=pl.col("stage").fill_null("select").eq("select").sum(),
-            kept=pl.col("kept").fill_null(value=False).sum(),
-        )
-        .to_dicts()
-    )
+def samples(run: Path) -> dict[str, Any]:
+    """What the page shows beside the numbers: examples (see `samples.samples`), `questions` (of the test items that they leak,
+    by item) and `recipe`, the text of recipe.yaml.
+    """
+    recipe = config.load(run / "recipe.yaml", Recipe)
+    ledger = pl.read_parquet(run / "ledger.parquet")
+    pairs = (leaks.leaks(run, recipe) or {"pairs": []})["pairs"]
+    shown = examples.samples(run, ledger, rules.margins(run, recipe, ledger), pairs)
+    text = (run / "recipe.yaml").read_text(encoding="utf-8")
+    return {**shown, "questions": leaks.questions(recipe, pairs), "recipe": text}
 
 
 def _beside_baselines(run: Path) -> list[dict[str, Any]]:
@@ -83,11 +73,11 @@ def _beside_baselines(run: Path) -> list[dict[str, Any]]:
     folders = runs.stage_folders(run)
     ranks = pl.read_parquet(folders[-1].scores)
     dropped = pl.read_parquet(folders[-1].verdicts, columns=["id"])
-    size = ranks.height - dropped.height
+    size = ranks.height - dropped["id"].n_unique()
     filters = next(folder for folder in folders if folder.name == "filters")
-    lengths = pl.scan_parquet(filters.parts).select("id", "response_chars").collect()
+    lengths_ = pl.scan_parquet(filters.parts).select("id", "response_chars").collect()
     facts = pl.scan_parquet(folders[1].parts).select("id", "source", "stratum", "score").collect()
-    pool = ranks.join(lengths, on="id").join(facts, on="id")
+    pool = ranks.join(lengths_, on="id").join(facts, on="id")
     rows = []
     for name, rank in (("chosen", "rank"), ("random", "random_rank"), ("longest", "longest_rank")):
         chosen = pool.filter(pl.col(rank) <= size)
@@ -102,6 +92,29 @@ def _beside_baselines(run: Path) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _space(run: Path, dataset: pl.DataFrame) -> dict[str, Any]:
+    """`map` (None without vectors) and `topics`."""
+    found = space.vectors(run)
+    pool = pl.read_parquet(runs.stage_folders(run)[-1].scores, columns=["id", "random_rank"])
+    return {
+        "map": None if found is None else space.map_of(*found, dataset),
+        "topics": space.topics(run, pool, dataset, found),
+    }
+
+
+def _verbs(run: Path, dataset: pl.DataFrame) -> dict[str, Any]:
+    """What the set's prompts ask for: `prompts` looked at, `with_pair` of them, and the commonest `pairs` of verb and object."""
+    first = dataset.filter(pl.col("rank") <= VERBS).select("id")
+    parts = runs.stage_folders(run)[1].parts
+    prompts = [pl.read_parquet(path, columns=["id", "prompt"]).join(first, on="id", how="semi") for path in parts]
+    found = verbs.pairs(pl.concat(prompts)["prompt"])
+    return {
+        "prompts": found.height,
+        "with_pair": found.drop_nulls().height,
+        "pairs": verbs.sunburst(found).to_dicts(),
+    }
 
 
 def _meaning_recall(run: Path) -> float | None:
@@ -120,30 +133,3 @@ def _edits(run: Path) -> list[dict[str, Any]]:
 def _counts(frame: pl.DataFrame, column: str) -> list[dict[str, Any]]:
     counts = frame.group_by(column).agg(examples=pl.len())
     return counts.sort(["examples", column], descending=[True, False], nulls_last=True).to_dicts()
-
-
-def samples(run: Path, each: int = 3) -> dict[str, list[dict[str, Any]]]:
-    """A few kept examples and a few of each rule's drops, always the same ones: `kept` and `stage/rule` to rows.
-
-    A row has `id`, `key`, `prompt`, `response` and, for drops, `value`, `limit`, `other` (as a key), `detail`. Records that
-    never became an example have no text.
-    """
-    folders = runs.stage_folders(run)
-    ledger = pl.read_parquet(run / "ledger.parquet")
-    keys = pl.read_parquet(run / "inputs.parquet", columns=["id", "key", "file", "position"])
-    some = ledger.sort("id").group_by("stage", "rule", maintain_order=True).head(each)
-    kept = pl.read_parquet(run / "dataset.parquet", columns=["id"]).sort("id").head(each)
-    wanted = pl.concat([some.select("id"), kept]).unique()
-    schema = dict.fromkeys(("id", "prompt", "response"), pl.String)
-    # Part by part, and as Python rows: a frame of a few strings would keep the buffers of all of them alive.
-    rows: list[dict[str, Any]] = []
-    for path in folders[1].parts:
-        rows += pl.read_parquet(path, columns=list(schema)).join(wanted, on="id", how="semi").to_dicts()
-    texts_found = pl.DataFrame(rows, schema=schema)
-    others = keys.select(other="id", other_key="key")
-    shown = some.join(keys, on="id", how="left").join(texts_found, on="id", how="left")
-    shown = shown.join(others, on="other", how="left").with_columns(other=pl.coalesce("other_key", "other"))
-    found = {"kept": kept.join(keys, on="id", how="left").join(texts_found, on="id", how="left").to_dicts()}
-    for row in shown.to_dicts():
-        found.setdefault(f"{row['stage']}/{row['rule']}", []).append(row)
-    return found

@@ -94,6 +94,17 @@ def test_a_missing_input_exits_with_3_and_names_it(recipe, tmp_path, capsys):
     assert err.count("\n") == 1
 
 
+def test_files_without_a_single_example_are_a_mistake_and_say_why(tmp_path, capsys):
+    site = tmp_path / "x.stackexchange.com"
+    site.mkdir()
+    row = '<row Id="1" PostTypeId="5" CreationDate="2011-01-01T00:00:00.000" Score="1" Body="a tag wiki" />'
+    (site / "Posts.xml").write_text(f'<?xml version="1.0" encoding="utf-8"?>\n<posts>\n  {row}\n</posts>\n')
+    (tmp_path / "recipe.yaml").write_text(f"name: r\nsources: {{se: {{kind: stackexchange, path: {site.name}}}}}\n")
+    code, _, err = run(capsys, "build", tmp_path / "recipe.yaml", "--out", tmp_path / "run")
+    assert code == 3
+    assert "not one record became an example (not_a_post 1)" in err
+
+
 def test_an_unknown_command_and_an_unknown_recipe_are_answered_with_the_nearest(capsys):
     assert "Did you mean 'build'?" in run(capsys, "biuld")[2]
     code, _, err = run(capsys, "check", "lma")
