@@ -113,7 +113,7 @@ def cpu_seconds() -> float:
 def lapidary(given: dict, *, own_prompts: bool = False, ties: bool = False) -> Callable[[], dict]:
     import polars as pl
 
-    from evaluate import rating
+    from evaluate.statistics import rating
 
     rating.bradley_terry(pl.DataFrame({"prompt_id": ["p", "q"], "model_a": "x", "model_b": "y", "score": [1.0, 0.0]}))
 

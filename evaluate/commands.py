@@ -55,8 +55,10 @@ def leaderboard(
     python -m evaluate leaderboard results/*/annotations.json --out boards/alpaca_eval \\
         --compat alpaca_eval --anchors anchors.csv --difficulty difficulty.csv
     """
-    from . import formats, length_control, tables, writing
-    from .leaderboard import Options, board
+    from . import formats
+    from .board import tables, writing
+    from .board.leaderboard import Options, board
+    from .statistics import length_control
 
     loaded = formats.load(files, family)
     options = Options(
@@ -100,9 +102,10 @@ def agreement(
     python -m evaluate agreement labels.csv --items question --labels gpt4,anna,ben --people anna,ben
     python -m evaluate agreement judged.jsonl
     """
-    from . import agreement as measure
-    from . import formats, tables
+    from . import formats
     from . import labels as table
+    from .board import tables
+    from .statistics import agreement as measure
 
     if (items is None) != (labels is None):
         raise click.UsageError("--items and --labels belong together: the column of items, the columns of labels")

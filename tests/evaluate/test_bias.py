@@ -3,8 +3,8 @@ import pytest
 from scipy import stats
 
 from curate.errors import InputError
-from evaluate import bias
 from evaluate.record import judgements
+from evaluate.statistics import bias
 
 
 def judged(rows, **columns):

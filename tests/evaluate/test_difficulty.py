@@ -3,7 +3,7 @@ import polars as pl
 import pytest
 from scipy.optimize import minimize
 
-from evaluate import difficulty
+from evaluate.statistics import difficulty
 
 
 def wins(models, prompts, won, seed=0):

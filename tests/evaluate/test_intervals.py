@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluate import intervals
+from evaluate.statistics import intervals
 
 
 def test_a_mean_of_one_value_a_prompt_has_the_usual_t_interval():

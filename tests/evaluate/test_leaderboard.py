@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.errors import ConfigError, InputError
-from evaluate import calibration, formats, leaderboard, panel, record, standings, style, tables
-from evaluate.leaderboard import Options, board
+from evaluate import formats, record
+from evaluate.board import calibration, leaderboard, panel, standings, style, tables
+from evaluate.board.leaderboard import Options, board
 
 NO_FILES = pl.DataFrame(schema={"path": pl.String, "form": pl.String, "kind": pl.String, "rows": pl.Int64, "models": pl.List(pl.String)})  # fmt: skip
 FIELDS = ("prompt_id", "model_a", "model_b", "first", "verdict")

@@ -4,7 +4,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from curate.errors import ConfigError, InputError
-from evaluate import formats, length_control, record, winrate
+from evaluate import formats, record
+from evaluate.statistics import length_control, winrate
 
 # alpaca_eval, leaderboards/data_AlpacaEval_2/weighted_alpaca_eval_gpt4_turbo_leaderboard.csv; NullModel: its results.
 PUBLISHED = {

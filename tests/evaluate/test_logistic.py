@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluate import logistic
+from evaluate.statistics import logistic
 
 
 def test_the_fit_is_that_of_scikit_learn_on_rows_split_into_wins_and_losses():

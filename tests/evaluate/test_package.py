@@ -30,6 +30,6 @@ def renamed():
         del sys.modules[name]
 
 
-@pytest.mark.parametrize("module", ["record", "formats", "winrate", "length_control", "checks"])
+@pytest.mark.parametrize("module", ["record", "formats", "statistics.winrate", "statistics.length_control", "checks"])
 def test_the_package_works_under_another_name(renamed, module):
     assert importlib.import_module(f"judged.{module}").__name__ == f"judged.{module}"

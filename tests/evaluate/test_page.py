@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluate import page, pairs, side_by_side
-from evaluate.leaderboard import Options, board
+from evaluate.board import page, pairs, side_by_side
+from evaluate.board.leaderboard import Options, board
 from tests.evaluate.test_leaderboard import FIVE, loaded
 
 HOSTILE = [

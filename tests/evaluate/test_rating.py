@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 from curate.errors import ConfigError, InputError
-from evaluate import bradley_terry, rating, style_control
 from evaluate.record import judgements
-from evaluate.votes import votes
+from evaluate.statistics import bradley_terry, rating, style_control
+from evaluate.statistics.votes import votes
 
 SCORES = {"left": 1.0, "right": 0.0, "tie": 0.5}
 

@@ -4,7 +4,7 @@ import pytest
 
 from curate.errors import InputError
 from evaluate.record import judgements
-from evaluate.sensitivity import sensitivity
+from evaluate.statistics.sensitivity import sensitivity
 
 
 def judged(wins):

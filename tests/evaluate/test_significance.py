@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from curate.errors import InputError
-from evaluate import significance
+from evaluate.statistics import significance
 
 
 def scores(rows):

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluate import formats, record, winrate
+from evaluate import formats, record
+from evaluate.statistics import winrate
 
 OK = {"prompt_id": "p", "model_a": "base", "model_b": "mine", "judge": "j", "status": "ok"}
 PUBLISHED = {

@@ -8,8 +8,8 @@ import polars as pl
 
 from curate.errors import InputError
 
+from ..record import preference_a
 from .intervals import Floats, Ints, resamples
-from .record import preference_a
 
 # `score`: how far a was preferred, in [0, 1]. A vote without `prompt_id` is a prompt of its own.
 VOTE = pl.Schema(

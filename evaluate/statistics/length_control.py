@@ -13,9 +13,9 @@ import polars as pl
 
 from curate.errors import ConfigError, InputError
 
+from ..formats.fields import records
 from . import logistic
 from .difficulty import from_others
-from .formats.fields import records
 from .intervals import Floats, Ints, codes, resamples
 from .winrate import views
 

@@ -8,7 +8,7 @@ from collections.abc import Collection
 import numpy as np
 import polars as pl
 
-from .record import preference_a
+from ..record import preference_a
 
 KEY = ["prompt_id", "model_a", "model_b", "sample", "turn"]
 KINDS = ("failed", "flipped", "disagreement", "longest")

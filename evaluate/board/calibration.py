@@ -6,7 +6,7 @@ A board shows them beside the judges: a judge that agrees with `longer` as often
 import numpy as np
 import polars as pl
 
-from .judges.controls import NAMES
+from ..judges.controls import NAMES
 
 
 def split(judgements: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import polars as pl
 
-from . import agreement, bias, sensitivity, winrate
+from ..statistics import agreement, bias, sensitivity, winrate
 
 # An arena's voters are thousands, each with a few votes: beyond this many, they are taken together.
 MOST_JUDGES = 12

@@ -7,9 +7,10 @@ import polars as pl
 
 from curate.errors import ConfigError
 
-from . import length_control, likert, rating, style, winrate
-from .intervals import clustered_mean, clustered_share
-from .votes import votes
+from ..statistics import length_control, likert, rating, winrate
+from ..statistics.intervals import clustered_mean, clustered_share
+from ..statistics.votes import votes
+from . import style
 
 Row = dict[str, Any]
 

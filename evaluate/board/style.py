@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from . import style_control
-from .votes import votes
+from ..statistics import style_control
+from ..statistics.votes import votes
 
 
 def counts(output: pl.Expr) -> pl.Expr:

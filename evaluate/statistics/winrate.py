@@ -8,7 +8,7 @@ from typing import Literal
 
 import polars as pl
 
-from . import record
+from .. import record
 
 # One pair of answers as one judge sees it in all orders shown. `preference_a` null: every judgement of it failed.
 # `worst_a`, `best_a`: the same with every failed judgement taken for b, and for a. `orders`: what two orders say of each

@@ -10,10 +10,12 @@ import polars as pl
 from curate.chat import prompt_id
 from curate.errors import ConfigError, InputError, did_you_mean
 
-from . import calibration, checks, length_control, panel, rating, significance, standings, winrate
-from .formats import Loaded
-from .intervals import FEW_CLUSTERS
-from .votes import votes
+from .. import checks
+from ..formats import Loaded
+from ..statistics import length_control, rating, significance, winrate
+from ..statistics.intervals import FEW_CLUSTERS
+from ..statistics.votes import votes
+from . import calibration, panel, standings
 
 Row = dict[str, Any]
 

@@ -1,0 +1,1 @@
+"""Judgements as a board: its figures, its page, its tables."""
