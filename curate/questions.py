@@ -108,7 +108,7 @@ def whatif(run: Path, overrides: tuple[str, ...], every: bool, as_json: bool) ->
     Limits, thresholds, quotas and orders can be tried; what changes a measurement or the inputs takes a build.
 
     \b
-    python -m curate whatif runs/sample -s filters.min_chars=800
+    python -m curate whatif runs/sample -s filters.profiles.reddit.min_chars=800
     python -m curate whatif runs/sample -s near.threshold=0.6 -s select.quotas.wikihow=5 --json
     """
     from curate.whatif import whatif as try_settings
@@ -118,6 +118,8 @@ def whatif(run: Path, overrides: tuple[str, ...], every: bool, as_json: bool) ->
         print_json(found)
         return
     _show_settings(found["settings"])
+    for note in found["notes"]:
+        click.secho(note, fg="yellow", err=True)
     kept = found["kept"]
     counts = f"{len(found['added']):,} added, {len(found['removed']):,} removed"
     click.echo(f"\nkept  {kept['before']:,} → {kept['after']:,}  ({counts})")

@@ -37,7 +37,7 @@ class Layer(NamedTuple):
 def whatif(run: Path, overrides: tuple[str, ...]) -> dict[str, Any]:
     """What a build with these overrides (`key=value`) would decide otherwise than the run did.
 
-    `settings`: rows `key`, `a` (of the run), `b`; `decided`: the stages that decided again; `measured`: of how many rows a stage
+    `settings`: rows `key`, `a` (of the run), `b`; `notes`: what of them does not reach every source; `decided`: the stages that decided again; `measured`: of how many rows a stage
     had to measure something, by stage; `kept`: `before`, `after`; `rules`: rows `stage`, `rule`, `before`, `after` of every rule
     whose number of verdicts differs; `added` and `removed`: rows `id`, `key`, `source`, `why` (for `added` the verdicts that
     fell away, for `removed` the new ones). Raises ConfigError for a setting that cannot be tried without a build, and RunError
@@ -55,9 +55,11 @@ def whatif(run: Path, overrides: tuple[str, ...]) -> dict[str, Any]:
     new = pl.concat([layer.verdicts for layer in layers])
     inputs = pl.read_parquet(run / "inputs.parquet", columns=["id", "key", "source"])
     kept_before, kept_after = (inputs.join(verdicts, on="id", how="anti") for verdicts in (old, new))
+    changed = settings_changed(before, after)
     return {
         "run": str(run),
-        "settings": settings_changed(before, after),
+        "settings": changed,
+        "notes": _kept_by_profiles([row["key"] for row in changed], after),
         "decided": [folder.name for folder in folders[first:]],
         "measured": {layer.folder.name: layer.new.height for layer in layers if layer.new is not None},
         "kept": {"before": kept_before.height, "after": kept_after.height},
@@ -65,6 +67,20 @@ def whatif(run: Path, overrides: tuple[str, ...]) -> dict[str, Any]:
         "added": _rows(kept_after.join(kept_before, on="id", how="anti"), old),
         "removed": _rows(kept_before.join(kept_after, on="id", how="anti"), new),
     }
+
+
+def _kept_by_profiles(keys: list[str], after: Recipe) -> list[str]:
+    """A sentence for each changed limit of all sources that some sources do not follow, since their profiles set their own."""
+    own = {source: profile.given() for source, profile in after.filters.profiles.items()}
+    notes = []
+    for key in keys:
+        stage, _, rule = key.partition(".")
+        apart = [source for source, given in own.items() if rule in given]
+        if stage == "filters" and apart:
+            notes.append(
+                f"{key} does not reach {', '.join(apart)}, which set their own: try -s filters.profiles.{apart[0]}.{rule}=…"
+            )
+    return notes
 
 
 def _first_changed(before: Recipe, after: Recipe, run: Path) -> int:

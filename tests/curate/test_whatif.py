@@ -113,3 +113,11 @@ def test_the_command_says_it_in_words_and_in_json(run, capsys):
     assert json.loads(capsys.readouterr().out)["kept"]["before"] == 4
     with pytest.raises(RunError, match="no manifest"):
         whatif(run / "nothing", ())
+
+
+def test_a_limit_that_a_profile_overrides_is_said_not_to_reach_its_source(run):
+    found = whatif(run, ("filters.profiles.set.min_chars=30", "filters.min_chars=80"))
+    assert found["notes"] == [
+        "filters.min_chars does not reach set, which set their own: try -s filters.profiles.set.min_chars=…"
+    ]
+    assert not whatif(run, ("filters.min_chars=80",))["notes"]
