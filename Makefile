@@ -32,6 +32,7 @@ bench: setup-bench
 	$(BIN)/python benchmarks/ifd.py
 	$(BIN)/python benchmarks/selection.py
 	$(BIN)/python benchmarks/verbs.py
+	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/train.py --trl .venv-trl/bin/python
 	$(BIN)/python benchmarks/neftune.py
 	$(BIN)/python benchmarks/ratings.py --peers .venv-ratings/bin/python
