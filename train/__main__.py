@@ -86,7 +86,11 @@ def run(
     if as_json:
         print_json({"run": str(out), **summary})
         return
-    click.echo(f"\nadapters  {out / 'epoch-NN'}\nlog       {out / 'log.jsonl'}\ncard      {out / 'card.md'}")
+    measured = "" if summary["perplexity"] is None else f", held-out perplexity {summary['perplexity']:.4f}"
+    click.echo(
+        f"\nlast epoch  {out}/epoch-{summary['epoch']:02d}: training loss {summary['loss']:.4f}{measured}; reloaded, its logits differ"
+        f" by {summary['reload_difference']:g}\nlog         {out / 'log.jsonl'}\ncard        {out / 'card.md'}"
+    )
 
 
 @cli.command(epilog=PRESET_HELP)
