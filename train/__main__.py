@@ -83,6 +83,8 @@ def run(
     from train.run import run as train
 
     summary = train(settings, out, resume=resume)
+    if not summary:
+        return  # one of several processes, and not the first
     if as_json:
         print_json({"run": str(out), **summary})
         return
