@@ -68,7 +68,7 @@ def _open(name: str) -> Iterator[sqlite3.Connection]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
-            _write_ahead(connection)
+            write_ahead(connection)
             connection.execute("CREATE TABLE IF NOT EXISTS kept (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID")
             yield connection
     except (OSError, sqlite3.DatabaseError) as error:
@@ -77,8 +77,11 @@ def _open(name: str) -> Iterator[sqlite3.Connection]:
         ) from error
 
 
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Switch a new file to a write-ahead log. SQLite waits for other processes everywhere but here."""
+def write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch a new file to a write-ahead log. SQLite waits for other processes everywhere but here.
+
+    Raises sqlite3.OperationalError where another process keeps the file locked for BUSY_SECONDS.
+    """
     until = time.monotonic() + BUSY_SECONDS
     while True:
         try:

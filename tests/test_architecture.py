@@ -16,7 +16,7 @@ ROOMS = [
     ["chat", "text", "bar", "cache", "cli", "charts"],
     ["turns"],
     ["runs", "cleaning", "rules", "duplicates", "embed", "lm"],
-    ["shards", "corpus", "contamination", "quality", "diversity"],
+    ["shards", "corpus", "contamination", "quality", "diversity", "review"],
     ["sources.*"],
     ["sources"],
     ["reference"],
@@ -44,6 +44,7 @@ ONE_SUBJECT = {
     "contamination",
     "quality",
     "diversity",
+    "review",
     "embed",
     "lm",
 }

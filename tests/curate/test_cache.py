@@ -69,7 +69,7 @@ def test_a_new_file_that_another_process_is_just_making_is_waited_for(monkeypatc
             if self.left >= 0:
                 raise sqlite3.OperationalError("database is locked")
 
-    cache._write_ahead(Busy())
+    cache.write_ahead(Busy())
     monkeypatch.setattr(cache, "BUSY_SECONDS", -1)
     with pytest.raises(sqlite3.OperationalError, match="locked"):
-        cache._write_ahead(Busy())
+        cache.write_ahead(Busy())
