@@ -1,6 +1,7 @@
 """Fixtures that every room of the tests shares."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,3 +34,16 @@ def shared_data() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A headless browser; the test skips where there is none (`.ci/run` installs it)."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright of the extra dev is not installed")
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("no chromium on this machine: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -142,9 +142,10 @@ def adapt(model: Any, settings: Settings, tokenizer: Any) -> Any:  # noqa: ANN40
         assert not wrong, f"full fine-tuning needs float32 weights, not {wrong}"
         return model.requires_grad_(requires_grad=True)
     eot = getattr(tokenizer, "eot_token_id", None)
+    configuration = adapters.configuration(model, settings, eot)
     try:
         with quiet():
-            return peft.get_peft_model(model, adapters.configuration(model, settings, eot))
+            return peft.get_peft_model(model, configuration)
     except (ValueError, NotImplementedError, TypeError) as error:
         raise ConfigError(f"adapter {settings.adapter.kind}: {_short(error)}") from error
 

@@ -413,8 +413,8 @@ def test_openvino_that_is_not_installed_says_how_to_install_it(settings, monkeyp
 
 
 def test_openvino_gives_the_same_vectors_and_int8_says_how_far_it_drifts(minilm, monkeypatch, tmp_path):
-    pytest.importorskip("openvino")
-    pytest.importorskip("nncf")
+    pytest.importorskip("openvino", reason="the extra openvino is not installed")
+    pytest.importorskip("nncf", reason="the extra openvino is not installed")
     # The drift is told once a process, and only where something is not in the cache.
     monkeypatch.setattr(encoders, "_told", set())
     monkeypatch.setenv("LAPIDARY_CACHE", str(tmp_path))
@@ -433,7 +433,7 @@ def test_openvino_gives_the_same_vectors_and_int8_says_how_far_it_drifts(minilm,
 
 
 def test_openvino_runs_any_model_that_begins_with_a_transformer(minilm):
-    pytest.importorskip("openvino")
+    pytest.importorskip("openvino", reason="the extra openvino is not installed")
     folder, expected = minilm
     settings = embed.Settings(model=str(folder), backend="openvino", precision="fp32")
     np.testing.assert_allclose(embed.vectors(TEXTS, settings), expected, atol=1e-5)

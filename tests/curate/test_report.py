@@ -3,7 +3,6 @@
 import json
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -153,18 +152,6 @@ def test_a_leak_stands_beside_the_question_and_a_lost_test_file_is_said(hostile)
     assert HOSTILE[3] in samples["questions"]["t/1"]
     lost = {**samples, "questions": dict.fromkeys(samples["questions"])}
     assert "(its file is not there any more)" in page.render(numbers.summarise(hostile), lost)
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    playwright = pytest.importorskip("playwright.sync_api")
-    path = Path("/usr/bin/chromium")
-    if not path.exists():
-        pytest.skip("no chromium")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.mark.browser

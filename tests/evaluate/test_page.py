@@ -1,7 +1,6 @@
 import re
 import sys
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -206,18 +205,6 @@ def test_a_board_without_pairs_or_failures_still_has_a_page():
     text = rendered(graded)
     assert "Grades of single answers" in text
     assert "The files hold no pairs of answers" in text
-
-
-@pytest.fixture
-def chromium():
-    playwright = pytest.importorskip("playwright.sync_api")
-    path = Path("/usr/bin/chromium")
-    if not path.exists():
-        pytest.skip("no chromium")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.mark.browser

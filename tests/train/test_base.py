@@ -235,7 +235,7 @@ def test_quantising_needs_bitsandbytes(bases, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["int8", "nf4"])
 def test_a_quantised_base_is_frozen_and_its_adapter_learns(bases, kind):
-    pytest.importorskip("bitsandbytes")
+    pytest.importorskip("bitsandbytes", reason="bitsandbytes of the extra quantize is not installed")
     model, _ = adapted(
         bases[False, True], quantize=kind, template="lima", adapter={"kind": "lora", "dora": kind == "nf4"}
     )

@@ -128,7 +128,7 @@ def test_the_head_keeps_its_gradients_and_a_chunk_of_logits():
 
 @pytest.mark.parametrize("kind", ["int8", "nf4"])
 def test_a_quantised_base_is_counted_as_bitsandbytes_packs_it(placed, kind):
-    pytest.importorskip("bitsandbytes")
+    pytest.importorskip("bitsandbytes", reason="bitsandbytes of the extra quantize is not installed")
     chosen = settings(quantize=kind).model_copy(update={"base": placed[0]})
     words = base.tokenizer(chosen)
     model = base.adapt(base.load(chosen, words, CPU), chosen, words)

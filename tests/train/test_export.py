@@ -193,7 +193,7 @@ def test_dequantized_is_for_runs_on_a_quantised_base(tmp_path):
 
 @pytest.mark.parametrize("kind", ["int8", "nf4"])
 def test_an_adapter_of_a_quantised_base_is_merged_onto_full_precision_or_what_was_dequantised(tmp_path, kind):
-    pytest.importorskip("bitsandbytes")
+    pytest.importorskip("bitsandbytes", reason="bitsandbytes of the extra quantize is not installed")
     settings, model, words, template = made(tmp_path, quantize=kind)
     expected = export.probe(model, words)
     epoch = saved(tmp_path, model, words, template)
