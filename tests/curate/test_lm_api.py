@@ -2,7 +2,6 @@
 
 import json
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -11,6 +10,8 @@ from curate.errors import ConfigError
 from curate.lm import api
 from curate.lm.api import Settings
 from curate.progress import listening
+from tests import faults
+from tests.faults import completion, failure
 
 SECRET = "sk-never-write-this"
 
@@ -30,75 +31,18 @@ def waits(monkeypatch):
     return slept
 
 
-class Endpoint:
-    """A server whose `script` turns (request, how many came before it) into (status, headers, body)."""
-
-    def __init__(self, script):
-        self.requests, self.keys, self.at_once, self.most = [], [], 0, 0
-        endpoint, lock = self, threading.Lock()
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                with lock:
-                    number = len(endpoint.requests)
-                    endpoint.requests.append(request)
-                    endpoint.keys.append(self.headers["Authorization"])
-                    endpoint.at_once += 1
-                    endpoint.most = max(endpoint.most, endpoint.at_once)
-                status, headers, body = script(request, number)
-                with lock:
-                    endpoint.at_once -= 1
-                if status is None:
-                    return self.connection.close()
-                self.send_response(status)
-                for name, value in {"Content-Type": "application/json", "Content-Length": len(body), **headers}.items():
-                    self.send_header(name, str(value))
-                self.end_headers()
-                self.wfile.write(body)
-                return None
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        # Clients that hang up are part of the tests.
-        self.server.handle_error = lambda *_: None
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
-
-    def settings(self, **changes):
-        address = f"http://127.0.0.1:{self.server.server_port}/v1"
-        return Settings(model="m", base_url=address, key_env="LAPIDARY_TEST_KEY", **changes)
-
-
 @pytest.fixture
 def serve():
-    running = []
-
-    def start(script):
-        running.append(Endpoint(script))
-        return running[-1]
-
-    yield start
-    for endpoint in running:
-        endpoint.server.shutdown()
-        endpoint.server.server_close()
+    with faults.serving() as start:
+        yield start
 
 
-def completion(text, finish="stop", **message):
-    choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text, **message}}
-    usage = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
-    return 200, {}, json.dumps({"id": "1", "object": "chat.completion", "choices": [choice], "usage": usage}).encode()
+def settings_of(endpoint, **changes):
+    return Settings(model="m", base_url=endpoint.url, key_env="LAPIDARY_TEST_KEY", **changes)
 
 
 def echo(request, _):
     return completion(request["messages"][-1]["content"].upper())
-
-
-def failure(status, message="no", **headers):
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return status, named, json.dumps({"error": {"message": message}}).encode()
 
 
 def say(text):
@@ -107,7 +51,7 @@ def say(text):
 
 def test_answers_come_in_the_order_of_the_questions_and_equal_ones_are_asked_once(serve):
     endpoint = serve(echo)
-    found = api.ask([say("b"), say("a"), say("b")], endpoint.settings())
+    found = api.ask([say("b"), say("a"), say("b")], settings_of(endpoint))
     assert [answer.text for answer in found] == ["B", "A", "B"]
     assert found[0] == api.Answer("B", "ok", "", 1, 7, 2)
     assert len(endpoint.requests) == 2
@@ -115,10 +59,10 @@ def test_answers_come_in_the_order_of_the_questions_and_equal_ones_are_asked_onc
 
 def test_the_request_says_what_the_settings_say_and_the_key_goes_in_the_header_alone(serve):
     endpoint = serve(echo)
-    api.ask([say("a")], endpoint.settings(max_tokens=5, seed=3, extra={"top_p": 0.5, "temperature": None}))
+    api.ask([say("a")], settings_of(endpoint, max_tokens=5, seed=3, extra={"top_p": 0.5, "temperature": None}))
     assert endpoint.requests == [{"messages": say("a"), "model": "m", "seed": 3, "max_tokens": 5, "top_p": 0.5}]
     assert endpoint.keys == [f"Bearer {SECRET}"]
-    api.ask([say("b")], endpoint.settings())
+    api.ask([say("b")], settings_of(endpoint))
     assert endpoint.requests[1]["temperature"] == 0
     written = b"".join(path.read_bytes() for path in cache.folder().rglob("*") if path.is_file())
     assert SECRET.encode() not in written
@@ -127,27 +71,27 @@ def test_the_request_says_what_the_settings_say_and_the_key_goes_in_the_header_a
 def test_an_answer_is_kept_until_something_it_depends_on_changes(serve):
     endpoint = serve(echo)
     for settings in (
-        endpoint.settings(),
-        endpoint.settings(concurrency=1, retries=0, timeout_seconds=9),
-        endpoint.settings(seed=2),
-        endpoint.settings(max_tokens=9),
-        endpoint.settings(extra={"top_p": 0.5}),
+        settings_of(endpoint),
+        settings_of(endpoint, concurrency=1, retries=0, timeout_seconds=9),
+        settings_of(endpoint, seed=2),
+        settings_of(endpoint, max_tokens=9),
+        settings_of(endpoint, extra={"top_p": 0.5}),
     ):
         api.ask([say("a")], settings)
     assert len(endpoint.requests) == 4
-    assert api.ask([say("a")], endpoint.settings())[0].attempts == 0
+    assert api.ask([say("a")], settings_of(endpoint))[0].attempts == 0
 
 
 def test_a_busy_server_is_waited_for_as_long_as_it_says(serve, waits):
     endpoint = serve(lambda request, n: failure(429, Retry_After="17") if n < 2 else echo(request, n))
-    found = api.ask([say("a")], endpoint.settings())
+    found = api.ask([say("a")], settings_of(endpoint))
     assert found == [api.Answer("A", "ok", "", 3, 7, 2)]
     assert waits == [17.0, 17.0]
 
 
 def test_without_a_word_from_the_server_the_waits_grow(serve, waits):
     endpoint = serve(lambda request, n: failure(500) if n < 3 else echo(request, n))
-    assert api.ask([say("a")], endpoint.settings())[0].text == "A"
+    assert api.ask([say("a")], settings_of(endpoint))[0].text == "A"
     assert len(waits) == 3
     assert waits[0] < waits[1] < waits[2]
 
@@ -159,16 +103,16 @@ def test_an_error_after_all_tries_is_a_status_and_is_asked_again_next_time(serve
         return failure(503, "down") if down and request["messages"] == say("bad") else echo(request, number)
 
     endpoint = serve(script)
-    good, bad = api.ask([say("good"), say("bad")], endpoint.settings(retries=2))
+    good, bad = api.ask([say("good"), say("bad")], settings_of(endpoint, retries=2))
     assert (good.status, bad.status, bad.text, bad.attempts) == ("ok", "api_error", None, 3)
     assert "InternalServerError" in bad.detail
     down = False
-    assert api.ask([say("bad")], endpoint.settings())[0].text == "BAD"
+    assert api.ask([say("bad")], settings_of(endpoint))[0].text == "BAD"
 
 
 def test_a_question_that_the_server_will_not_take_is_not_asked_twice(serve, waits):
     endpoint = serve(lambda *_: failure(400, f"too long for {SECRET}"))
-    (answer,) = api.ask([say("a")], endpoint.settings())
+    (answer,) = api.ask([say("a")], settings_of(endpoint))
     assert (answer.status, answer.attempts, len(endpoint.requests), waits) == ("api_error", 1, 1, [])
     assert SECRET not in answer.detail
     assert "too long for ***" in answer.detail
@@ -189,14 +133,14 @@ def test_a_question_that_the_server_will_not_take_is_not_asked_twice(serve, wait
     ],
 )
 def test_what_is_no_answer_has_a_status_and_no_text(serve, response, status):
-    (answer,) = api.ask([say("a")], serve(lambda *_: response).settings())
+    (answer,) = api.ask([say("a")], settings_of(serve(lambda *_: response)))
     assert (answer.status, answer.text) == (status, None)
     assert answer.detail
 
 
 def test_a_lost_connection_is_tried_again(serve, waits):
     endpoint = serve(lambda request, n: (None, {}, b"") if n == 0 else echo(request, n))
-    assert api.ask([say("a")], endpoint.settings())[0] == api.Answer("A", "ok", "", 2, 7, 2)
+    assert api.ask([say("a")], settings_of(endpoint))[0] == api.Answer("A", "ok", "", 2, 7, 2)
 
 
 def test_a_server_that_does_not_answer_in_time_is_an_error_of_that_question(serve, waits):
@@ -207,7 +151,7 @@ def test_a_server_that_does_not_answer_in_time_is_an_error_of_that_question(serv
             hold.wait(5)
         return echo(request, number)
 
-    slow, quick = api.ask([say("slow"), say("quick")], serve(script).settings(timeout_seconds=0.2, retries=0))
+    slow, quick = api.ask([say("slow"), say("quick")], settings_of(serve(script), timeout_seconds=0.2, retries=0))
     hold.set()
     assert (slow.status, quick.status) == ("api_error", "ok")
     assert "APITimeoutError" in slow.detail
@@ -223,7 +167,7 @@ def test_no_more_questions_are_out_than_the_settings_allow(serve):
     endpoint = serve(script)
     heard = []
     with listening(heard.append):
-        api.ask([say(str(n)) for n in range(6)], endpoint.settings(concurrency=3))
+        api.ask([say(str(n)) for n in range(6)], settings_of(endpoint, concurrency=3))
     assert endpoint.most == 3
     assert heard[-1] == 1.0
 
@@ -235,7 +179,7 @@ def test_no_more_questions_are_out_than_the_settings_allow(serve):
 def test_what_every_question_would_meet_is_one_line_without_the_key(serve, status, message):
     endpoint = serve(lambda *_: failure(status, f"Incorrect API key provided: {SECRET}"))
     with pytest.raises(ConfigError, match=message) as caught:
-        api.ask([say(str(n)) for n in range(50)], endpoint.settings(concurrency=1))
+        api.ask([say(str(n)) for n in range(50)], settings_of(endpoint, concurrency=1))
     assert SECRET not in str(caught.value)
     assert len(endpoint.requests) < 50
 
@@ -244,26 +188,26 @@ def test_an_endpoint_that_is_not_there_is_one_line(serve, waits):
     endpoint = serve(echo)
     endpoint.server.server_close()
     with pytest.raises(ConfigError, match=r"127\.0\.0\.1.* cannot be reached"):
-        api.ask([say("a")], endpoint.settings(retries=0))
+        api.ask([say("a")], settings_of(endpoint, retries=0))
 
 
 def test_a_key_that_is_not_set_is_one_line_and_null_sends_none_of_ours(serve, monkeypatch):
     endpoint = serve(echo)
     monkeypatch.delenv("LAPIDARY_TEST_KEY")
     with pytest.raises(ConfigError, match="LAPIDARY_TEST_KEY is not set"):
-        api.ask([say("a")], endpoint.settings())
-    open_ = endpoint.settings().model_copy(update={"key_env": None})
+        api.ask([say("a")], settings_of(endpoint))
+    open_ = settings_of(endpoint).model_copy(update={"key_env": None})
     assert api.ask([say("a")], open_)[0].text == "A"
 
 
 def test_an_nth_answer_is_another_question_also_where_no_seed_is_sent(serve):
     endpoint = serve(echo)
     for changes in ({}, {"extra": {"seed": None}}):
-        with api.Endpoint(endpoint.settings(**changes)) as asked:
+        with api.Endpoint(settings_of(endpoint, **changes)) as asked:
             for nth in (0, 1, 1, 2):
                 asked.ask(api.Question(say("a"), nth))
     assert [request.get("seed") for request in endpoint.requests] == [1, 2, 3, None, None, None]
-    assert api.ask([say("a")], endpoint.settings())[0].attempts == 0
+    assert api.ask([say("a")], settings_of(endpoint))[0].attempts == 0
 
 
 def test_a_question_may_change_fields_of_its_request(serve):
@@ -276,7 +220,7 @@ def test_a_question_may_change_fields_of_its_request(serve):
         return status, headers, json.dumps(full).encode()
 
     endpoint = serve(script)
-    with api.Endpoint(endpoint.settings()) as asked:
+    with api.Endpoint(settings_of(endpoint)) as asked:
         answer = asked.ask(api.Question(say("a"), changes={"max_tokens": 1, "logprobs": True}))
     assert (answer.status, answer.text, answer.partial) == ("truncated", None, "A")
     assert answer.top == (("A", -0.25), ("B", -1.5))
@@ -286,7 +230,7 @@ def test_a_question_may_change_fields_of_its_request(serve):
 def test_what_may_have_been_worked_on_without_an_answer_is_counted(serve):
     endpoint = serve(lambda _, n: (None, {}, b"") if n < 2 else failure(400))
     heard = []
-    with api.Endpoint(endpoint.settings(backoff_seconds=0)) as asked:
+    with api.Endpoint(settings_of(endpoint, backoff_seconds=0)) as asked:
         answer = asked.ask(api.Question(say("a")), heard.append)
     assert (answer.status, answer.attempts, answer.unanswered) == ("api_error", 3, 2)
     assert heard == [0, 1, 2]
@@ -294,7 +238,7 @@ def test_what_may_have_been_worked_on_without_an_answer_is_counted(serve):
 
 def test_a_wait_that_is_too_long_is_not_waited_for(serve, waits):
     endpoint = serve(lambda *_: failure(429, Retry_After="3600"))
-    (answer,) = api.ask([say("a")], endpoint.settings())
+    (answer,) = api.ask([say("a")], settings_of(endpoint))
     assert (answer.status, answer.attempts, waits) == ("api_error", 1, [])
     assert "asks to wait 3,600 s" in answer.detail
 
@@ -302,4 +246,4 @@ def test_a_wait_that_is_too_long_is_not_waited_for(serve, waits):
 def test_an_account_without_credit_ends_the_work(serve):
     body = json.dumps({"error": {"message": "quota", "code": "insufficient_quota"}}).encode()
     with pytest.raises(ConfigError, match="no credit left"):
-        api.ask([say("a")], serve(lambda *_: (429, {}, body)).settings())
+        api.ask([say("a")], settings_of(serve(lambda *_: (429, {}, body))))

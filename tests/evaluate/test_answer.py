@@ -16,9 +16,9 @@ from curate.lm import generation
 from curate.lm.decoding import Decoding
 from evaluate import answer, formats, journal, loading, prompts
 from evaluate.__main__ import main
+from tests import faults
 from tests.curate import language_models
-from tests.evaluate import faults
-from tests.evaluate.faults import completion, failure, said
+from tests.faults import completion, failure, said
 
 TEMPLATE = "{% for m in messages %}{{ m['role'][0] }}: {{ m['content'] }}\n{% endfor %}a:"
 QUESTIONS = ["what is a cat ?", "the cat sat .", "a mat ?", "it is !", "what is that on the mat ?", "why ?"]

@@ -11,9 +11,9 @@ from curate.errors import ConfigError
 from evaluate import record, spending, templates
 from evaluate.judges import Item, Outcome, api, asking, catalogue, controls, human, local, reward, similarity
 from evaluate.spending import Price, Purse, Spent
+from tests import faults
 from tests.curate import language_models
-from tests.evaluate import faults
-from tests.evaluate.faults import completion, failure, said
+from tests.faults import completion, failure, said
 
 
 @pytest.fixture(autouse=True)

@@ -15,8 +15,8 @@ from evaluate import formats, journal, judging, plan, record
 from evaluate.__main__ import main
 from evaluate.judges import catalogue
 from evaluate.spending import Price, Purse
-from tests.evaluate import faults
-from tests.evaluate.faults import completion, failure, said
+from tests import faults
+from tests.faults import completion, failure, said
 
 QUESTIONS = ["Why?", "How?", "When?", "Where?", "Who?"]
 

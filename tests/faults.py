@@ -11,7 +11,9 @@ class Endpoint:
     the connection, a body shorter than its Content-Length cuts the answer."""
 
     def __init__(self, script):
-        self.requests, self.answered = [], []
+        self.requests, self.answered, self.keys = [], [], []
+        # Requests that are being answered now, and the most that ever were.
+        self.at_once = self.most = 0
         endpoint, lock = self, threading.Lock()
 
         class Handler(BaseHTTPRequestHandler):
@@ -20,7 +22,12 @@ class Endpoint:
                 with lock:
                     number = len(endpoint.requests)
                     endpoint.requests.append(request)
+                    endpoint.keys.append(self.headers["Authorization"])
+                    endpoint.at_once += 1
+                    endpoint.most = max(endpoint.most, endpoint.at_once)
                 status, headers, body = script(request, number)
+                with lock:
+                    endpoint.at_once -= 1
                 if status is None:
                     return self.connection.close()
                 self.send_response(status)
