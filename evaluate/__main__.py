@@ -13,6 +13,7 @@ from curate.cli import CONTEXT, Suggesting, json_option, print_json, settings_op
 from curate.cli import run as run_cli
 
 from .commands import agreement, leaderboard
+from .commands_loop import loop
 
 FILE = click.Path(path_type=Path)
 
@@ -206,6 +207,7 @@ def _show(found: dict[str, Any], head: str) -> None:
 
 cli.add_command(leaderboard)
 cli.add_command(agreement)
+cli.add_command(loop)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
