@@ -10,15 +10,16 @@ All draws are seeded. The sets are datasets like the run's own, ready for `train
 
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 
-from curate import runs
+from curate import files, runs
 from curate.diversity.shares import apportion
-from curate.errors import RunError, did_you_mean
+from curate.errors import InputError, RunError, did_you_mean
 from curate.publish import write_dataset
 from curate.runs import StageFolder
 from curate.stages import select
@@ -29,18 +30,20 @@ By = Literal["quality", "diversity", "quantity"]
 LEAST = 16
 
 
-def ablate(run: Path, by: str, *, size: int | None = None, seed: int = 1) -> dict[str, Any]:
+def ablate(
+    run: Path, by: str, *, size: int | None = None, seed: int = 1, without: Sequence[str] = ()
+) -> dict[str, Any]:
     """Write the sets of one ablation to `run`/ablations/`by`/ and return what its index.json holds.
 
     `size` is the number of examples in each set, by default that of the run's own set, or as many as every side has; for
-    quantity the largest set. The index: `by`, `seed`, `examples` of the run's own set, `sets` with `name`, `file`, `examples`,
+    quantity the largest set. `without` names ids that are in no set: what a model will be asked. The index: `by`, `seed`, `examples` of the run's own set, `sets` with `name`, `file`, `examples`,
     `sources` (examples of each) and `drawn` (how, in words), and `left_out` (what could not be drawn, and why). Raises
     RunError where the run is not finished or has nothing to compare.
     """
     manifest = runs.open_run(run)
     if by not in DRAWS:
         raise RunError(f"--by {by}: not an ablation. {did_you_mean(by, DRAWS)}")
-    pool = _pool(run, seed)
+    pool = _pool(run, seed).filter(~pl.col("id").is_in(list(without)))
     sets, left_out = DRAWS[by](pool, manifest["kept"], size, run)
     folder = run / "ablations" / by
     with runs.locked(run), runs.clear_write_errors(folder):
@@ -50,6 +53,20 @@ def ablate(run: Path, by: str, *, size: int | None = None, seed: int = 1) -> dic
         index = {"by": by, "seed": seed, "examples": manifest["kept"], "sets": rows, "left_out": left_out}
         runs.write_json(folder / "index.json", index)
     return index
+
+
+def named_in(paths: Sequence[Path]) -> list[str]:
+    """The ids (`id`, else `prompt_id`) of the records of JSON Lines files. Raises InputError where a line has neither."""
+    found = []
+    for path in paths:
+        for number, row in files.json_lines(path):
+            if isinstance(row, files.Unreadable):
+                raise InputError(f"{path}:{number}: {row.reason}")
+            name = row.get("id", row.get("prompt_id"))
+            if not isinstance(name, str):
+                raise InputError(f"{path}:{number}: no id or prompt_id; expected those of examples of the run")
+            found.append(name)
+    return found
 
 
 Set = tuple[str, str, pl.DataFrame]

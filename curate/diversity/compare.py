@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from curate import progress
-from curate.diversity import geometry, lexical, verbs
+from curate import lexical, progress
+from curate.diversity import geometry, verbs
 
 SCHEMA = pl.Schema(
     {"set": pl.String(), "measure": pl.String(), "value": pl.Float64(), "low": pl.Float64(), "high": pl.Float64()}

@@ -1,5 +1,6 @@
 """index.html of a loop: what was built, which epoch was taken and why, and where its wins and losses lie in the data."""
 
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -20,24 +21,29 @@ def write(out: Path, settings: Settings, seconds: dict[str, float]) -> Path:
     found = runs.read_json(out / "attribution.json") or {}
     title = f"The loop of {report.get('name', out.name)}"
     parts = [
-        _section("The set", _set(report)),
-        _section("The epochs", _epochs(chosen)),
-        _section("What won and lost prompts lean on", _leanings(found)),
-        _section("What was dropped near lost prompts", _crowded(found)),
-        _section("Prompt by prompt", _traces(found)),
-        _section("How it was made", _made(settings, seconds)),
+        section("The set", _set(report)),
+        section("The epochs", _epochs(chosen)),
+        section("What won and lost prompts lean on", _leanings(found)),
+        section("What was dropped near lost prompts", _crowded(found)),
+        section("Prompt by prompt", _traces(found)),
+        section("How it was made", _made(settings, seconds)),
     ]
-    page = (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><title>{escape(title)} · Lapidary</title>'
-        f"<style>{STYLE}{charts.STYLE}</style><h1>{escape(title)}</h1><p class=lead>{escape(_lead(report, chosen, found))}</p>"
-        f"{''.join(parts)}</html>\n"
-    )
+    page = document(title, _lead(report, chosen, found), parts)
     runs.write_text(out / "index.html", page)
     return out / "index.html"
 
 
-def _section(title: str, content: str) -> str:
+def document(title: str, lead: str, parts: Sequence[str]) -> str:
+    """A page of its own, in the boards' style and under their policy: no script, no request."""
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><title>{escape(title)} · Lapidary</title>'
+        f"<style>{STYLE}{charts.STYLE}</style><h1>{escape(title)}</h1><p class=lead>{escape(lead)}</p>{''.join(parts)}</html>\n"
+    )
+
+
+def section(title: str, content: str) -> str:
+    """A heading and what stands under it."""
     return f"<section><h2>{escape(title)}</h2>{content}</section>"
 
 

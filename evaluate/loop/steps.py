@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -25,24 +25,25 @@ def loop(settings: Settings, out: Path) -> Path:
     fails, whose own words stand above, and where the folder was begun with other settings.
     """
     with runs.locked(out):
-        _begin(settings, out)
-        dev, judged = _dev(settings, out), out / "judged.jsonl"
-        _once(
+        begin(settings, out)
+        dev, judged = dev_files(settings, out), out / "judged.jsonl"
+        once(out, "build", lambda: build(settings, out))
+        once(out, "draw", lambda: draw(settings, out))
+        once(out, "train", lambda: train(settings, out / "build", out / "train", dev))
+        once(
             out,
-            "build",
-            lambda: _run("curate", "build", settings.build.recipe, "--out", out / "build", *_set(settings.build.set)),
+            "judge",
+            lambda: judge(settings, out, sorted((out / "train" / "dev").glob("epoch-*.jsonl")), dev[0], judged),
         )
-        _once(out, "draw", lambda: _draw(settings, out))
-        _once(out, "train", lambda: _train(settings, out, dev))
-        _once(out, "judge", lambda: _judge(settings, out, dev[0], judged))
         window = () if settings.window is None else ("--window", *settings.window)
-        _once(out, "select", lambda: _run("train", "select", out / "train", "--records", judged, *window))
-        _once(out, "board", lambda: _run("evaluate", "leaderboard", judged, "--out", out / "board"))
-        _once(out, "trace", lambda: traced.write(out, dev[0], settings.nearest))
+        once(out, "select", lambda: run("train", "select", out / "train", "--records", judged, *window))
+        once(out, "board", lambda: run("evaluate", "leaderboard", judged, "--out", out / "board"))
+        once(out, "trace", lambda: traced.write(out, dev[0], settings.nearest))
         return page.write(out, settings, _done(out))
 
 
-def _begin(settings: Settings, out: Path) -> None:
+def begin(settings: Settings, out: Path) -> None:
+    """Keep the settings in the folder. Raises RunError where it was begun with others."""
     path, text = out / "loop.yaml", config.dump(settings)
     if path.exists() and path.read_text(encoding="utf-8") != text:
         raise RunError(
@@ -51,14 +52,20 @@ def _begin(settings: Settings, out: Path) -> None:
     runs.write_text(path, text)
 
 
-def _dev(settings: Settings, out: Path) -> tuple[Path, Path]:
+def dev_files(settings: Settings, out: Path) -> tuple[Path, Path]:
     """The files of prompts and of held-out examples: the given ones, else those that are drawn."""
     dev = settings.dev
     return (dev.prompts or out / "dev" / "prompts.jsonl", dev.held_out or out / "dev" / "held-out.jsonl")
 
 
-def _draw(settings: Settings, out: Path) -> None:
-    prompts, held_out = _dev(settings, out)
+def build(settings: Settings, out: Path) -> None:
+    """The set."""
+    run("curate", "build", settings.build.recipe, "--out", out / "build", *_set(settings.build.set))
+
+
+def draw(settings: Settings, out: Path) -> None:
+    """What is asked and what is held out, where no files are given."""
+    prompts, held_out = dev_files(settings, out)
     if out / "dev" in (prompts.parent, held_out.parent):
         found = split.draw(out / "build", settings.dev, out / "dev")
         click.echo(
@@ -69,40 +76,37 @@ def _draw(settings: Settings, out: Path) -> None:
         split.references(prompts, out / "dev" / "reference.jsonl")
 
 
-def _train(settings: Settings, out: Path, dev: tuple[Path, Path]) -> None:
-    """`--resume` where a run was begun: train itself refuses to begin one anew there."""
-    begun = ("--resume",) if (out / "train" / "config.yaml").exists() else ()
-    given = (f"dev_prompts={dev[0].resolve()}", f"held_out={dev[1].resolve()}", *settings.train.set)
-    _run(
-        "train", "run", "--data", out / "build", "--base", settings.train.base, "--preset", settings.train.preset,
-        "--out", out / "train", *_set(given), *begun,
+def train(settings: Settings, data: Path, folder: Path, dev: tuple[Path, Path], seed: int | None = None) -> None:
+    """Train on `data`. `--resume` where a run was begun: train itself refuses to begin one anew there."""
+    begun = ("--resume",) if (folder / "config.yaml").exists() else ()
+    given = [f"dev_prompts={dev[0].resolve()}", f"held_out={dev[1].resolve()}", *settings.train.set]
+    given += [] if seed is None else [f"seed={seed}"]
+    run(
+        "train", "run", "--data", data, "--base", settings.train.base, "--preset", settings.train.preset,
+        "--out", folder, *_set(given), *begun,
     )  # fmt: skip
 
 
-def _judge(settings: Settings, out: Path, prompts: Path, judged: Path) -> None:
-    judge = settings.judge
-    answers: list[object] = [*sorted((out / "train" / "dev").glob("epoch-*.jsonl"))]
-    words: list[object] = []
-    if judge.single:
+def judge(settings: Settings, out: Path, answers: Sequence[object], prompts: Path, judged: Path) -> None:
+    """Have answers (files, or NAME=FILE) judged as the settings say."""
+    who = settings.judge
+    files, words = list(answers), list[object]()
+    if who.single:
         words += ["--single"]
-    elif judge.against is not None:
-        other = out / "dev" / "reference.jsonl" if judge.against == "reference" else Path(judge.against)
-        answers += [f"{other.stem}={other}"]
+    elif who.against is not None:
+        other = out / "dev" / "reference.jsonl" if who.against == "reference" else Path(who.against)
+        files += [f"{other.stem}={other}"]
         words += ["--baseline", other.stem]
-    words += ["--template", judge.template] if judge.template else []
-    words += ["--prices", judge.prices] if judge.prices else []
-    words += ["--budget", judge.budget] if judge.budget is not None else []
-    _run(
-        "evaluate", "judge", "--answers", *answers, "--judge", judge.name, "--out", judged, "--prompts", prompts,
-        *_set(judge.set), *words,
+    words += ["--template", who.template] if who.template else []
+    words += ["--prices", who.prices] if who.prices else []
+    words += ["--budget", who.budget] if who.budget is not None else []
+    run(
+        "evaluate", "judge", "--answers", *files, "--judge", who.name, "--out", judged, "--prompts", prompts,
+        *_set(who.set), *words,
     )  # fmt: skip
 
 
-def _set(settings: tuple[str, ...]) -> list[str]:
-    return [word for setting in settings for word in ("-s", setting)]
-
-
-def _once(out: Path, name: str, work: Callable[[], object]) -> None:
+def once(out: Path, name: str, work: Callable[[], object]) -> None:
     """Do a step, unless it is done; what it took is kept."""
     done = _done(out)
     if name in done:
@@ -114,12 +118,8 @@ def _once(out: Path, name: str, work: Callable[[], object]) -> None:
     runs.write_json(out / DONE, {**done, name: round(time.monotonic() - started, 1)})
 
 
-def _done(out: Path) -> dict[str, float]:
-    return runs.read_json(out / DONE) or {}
-
-
-def _run(*words: object) -> None:
-    """One of the project's own commands as a process; what it prints goes to stderr."""
+def run(*words: object) -> None:
+    """One of the project's own commands as a process; what it prints goes to stderr. Raises RunError where it fails."""
     command = [str(word) for word in words]
     process = subprocess.Popen([sys.executable, "-m", *command], stdout=sys.stderr)  # noqa: S603 - our own interpreter
     while True:
@@ -138,3 +138,11 @@ def _run(*words: object) -> None:
             f"python -m {' '.join(command)}: ended with {code}, and says why above. What was finished is kept: mend it and"
             " run the loop again."
         )
+
+
+def _done(out: Path) -> dict[str, float]:
+    return runs.read_json(out / DONE) or {}
+
+
+def _set(settings: Sequence[str]) -> list[str]:
+    return [word for setting in settings for word in ("-s", setting)]

@@ -9,9 +9,9 @@ import pytest
 
 from curate import recipe as recipes
 from curate import runs
-from curate.ablate import ablate
+from curate.ablate import ablate, named_in
 from curate.build import build
-from curate.errors import RunError
+from curate.errors import InputError, RunError
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +126,21 @@ def test_a_size_that_nobody_has_is_refused(run):
 def test_an_unfinished_run_is_refused(tmp_path):
     with pytest.raises(RunError, match=r"no manifest.json: it is not a run folder"):
         ablate(tmp_path, "quality")
+
+
+def test_what_a_model_will_be_asked_is_in_no_set(run, tmp_path):
+    before = {row["id"] for row in rows(run, "quality", ablate(run, "quality"), "filtered")}
+    asked = sorted(before)[:5]
+    (tmp_path / "asked.jsonl").write_text(
+        "".join(f'{{"{key}": "{id_}"}}\n' for key, id_ in zip(["id", "prompt_id"] * 3, asked, strict=False))
+    )
+    index = ablate(run, "quality", without=named_in([tmp_path / "asked.jsonl"]))
+    assert len({one["examples"] for one in index["sets"]}) == 1
+    for one in index["sets"]:
+        assert not {row["id"] for row in rows(run, "quality", index, one["name"])} & set(asked)
+
+
+def test_a_line_without_an_id_is_refused_with_its_place(tmp_path):
+    (tmp_path / "asked.jsonl").write_text('{"id": "a"}\n{"prompt": "b"}\n')
+    with pytest.raises(InputError, match=r"asked\.jsonl:2: no id"):
+        named_in([tmp_path / "asked.jsonl"])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.diversity import lexical
+from curate import lexical
 
 
 def words(*texts):
