@@ -1,12 +1,10 @@
 """`decisions.jsonl`: the decisions that count, in a form for git and for the next build, and which of them are stale.
 
-A line is {"content", "decision": "keep" | "reject", "example", "reasons", "reviewer", "time"}, with the edited "messages"
-where a reviewer kept the example as edited. Skips and flags are a reviewer's own affair and stay in the log. Lines are in
-the order of content, then time: of several reviewers' decisions on one content the last line is the latest, the one
-that `curate.quality.reviewer.decisions` counts.
+`curate.decisions` says what a line is; one that settled a disagreement has the "role" that it had in the log. Skips and
+flags are a reviewer's own affair and stay in the log. Lines are in the order of content, then time: of several reviewers'
+decisions on one content the last line is the latest, which is the one that counts in a build.
 """
 
-import re
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,11 +13,10 @@ from typing import Any, NamedTuple
 import orjson
 
 from curate import files, runs
-from curate.errors import InputError
-from curate.review.log import Decision, Event, check, current, insert
-from curate.review.store import transaction
-
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+from curate.decisions import Line, counted, line_of
+from curate.errors import InputError, RunError
+from curate.review.log import DECISIVE, Decision, Event, check, current, insert, weight
+from curate.review.store import opened, transaction
 
 
 class Stale(NamedTuple):
@@ -31,8 +28,9 @@ class Stale(NamedTuple):
 
 def export_decisions(log: sqlite3.Connection, path: Path) -> int:
     """Write the decisions that count, the whole file or nothing of it; their number. The same log gives the same bytes."""
-    events = [event for event in current(log) if event.decision in {"keep", "reject", "edit"}]
-    events.sort(key=lambda event: (event.content, event.time, event.reviewer))
+    events = [event for event in current(log) if event.decision in DECISIVE]
+    # Not by id, which is this log's own: two logs with the same decisions give the same bytes.
+    events.sort(key=lambda event: (event.content, weight(event)))
     data = b"".join(orjson.dumps(_line(event), option=orjson.OPT_SORT_KEYS) + b"\n" for event in events)
     runs.write_atomically(path, lambda handle: handle.write(data))
     return len(events)
@@ -47,9 +45,8 @@ def import_decisions(log: sqlite3.Connection, path: Path) -> int:
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected decisions as JSON Lines, as the review exports them")
-    lines = (
-        [_decision(row, f"{path}:{number}") for number, row in files.json_lines(path)] if path.stat().st_size else []
-    )
+    rows = files.json_lines(path) if path.stat().st_size else ()
+    lines = [_read(row, f"{path}:{number}", number) for number, row in rows]
     new = 0
     with transaction(log):
         # In the order in which they were taken, so that an undo takes back the latest first.
@@ -66,14 +63,29 @@ def import_decisions(log: sqlite3.Connection, path: Path) -> int:
 def stale(log: sqlite3.Connection, corpus: Mapping[str, str]) -> list[Stale]:
     """What has to be looked at again in a corpus (example id to content hash), by content and time of writing.
 
-    That is every decision or flag on a text that the corpus does not have, while it has the example, unless its reviewer
-    has since decided on the new text.
+    That is every decision or flag on a text that the corpus does not have, while it has the example, unless the new text is
+    what an edit made of the old one, or its reviewer has decided on the new text too.
     """
     events = [event for event in current(log) if event.decision != "skip"]
-    decided = {(event.content, event.reviewer) for event in events}
+    lines = counted([_as_line(event) for event in events if event.decision in DECISIVE])
+    made = {content: line.edited for content, line in lines.edits.items()}
+    decided = {(content, event.reviewer) for event in events for content in (event.content, event.edited)}
     contents = set(corpus.values())
     found = [(event, corpus.get(event.example or "")) for event in events if event.content not in contents]
-    return [Stale(event, new) for event, new in found if new is not None and (new, event.reviewer) not in decided]
+    return [
+        Stale(event, new)
+        for event, new in found
+        if new is not None and new != made.get(str(event.content)) and (new, event.reviewer) not in decided
+    ]
+
+
+def export_run(run: Path, path: Path) -> int:
+    """Write the decisions on a run that count to `path`, as `export_decisions`. Raises RunError where there is no log."""
+    log = run / "decisions.sqlite"
+    if not log.is_file():
+        raise RunError(f"{log}: no such file; expected the log of a review: python -m curate review {run} makes one")
+    with opened(log) as connection:
+        return export_decisions(connection, path)
 
 
 def _line(event: Event) -> dict[str, Any]:
@@ -81,32 +93,28 @@ def _line(event: Event) -> dict[str, Any]:
     line = {name: getattr(event, name) for name in names} | {
         "decision": "keep" if event.decision == "edit" else event.decision
     }
-    return line | {"messages": event.messages} if event.messages else line
+    line |= {"messages": event.messages} if event.messages else {}
+    return line | ({"role": event.role} if event.role == "settle" else {})
 
 
-def _decision(row: Any, where: str) -> tuple[str, Decision]:  # noqa: ANN401 - any JSON value
+def _as_line(event: Event) -> Line:
+    """A decision as a build would read it."""
+    what, of = "keep" if event.decision == "edit" else event.decision, (str(event.content), str(event.example))
+    who = (event.reasons, event.reviewer, event.time)
+    return Line(event.id, of[0], what, of[1], *who, event.messages, event.edited)
+
+
+def _read(row: Any, where: str, number: int) -> tuple[str, Decision]:  # noqa: ANN401 - any JSON value
     """The time and the decision of one line."""
-    if isinstance(row, files.Unreadable):
-        raise InputError(f"{where}: {row.reason}")
-    for name in ("content", "example", "reviewer", "time"):
-        if not isinstance(row.get(name), str) or not row[name]:
-            raise InputError(f"{where}: {name} is {row.get(name)!r}; expected a text, as the review exports it")
-    if not _TIME.fullmatch(row["time"]):
-        raise InputError(f"{where}: time is {row['time']!r}; expected UTC as 2026-01-31T08:05:00.000Z")
-    decision, reasons, messages = row.get("decision"), row.get("reasons", []), row.get("messages")
-    if decision not in ("keep", "reject") or (messages is not None and decision == "reject"):
-        raise InputError(f"{where}: decision is {decision!r}; expected keep or reject, and keep with edited messages")
-    if not isinstance(reasons, list) or not all(isinstance(reason, str) for reason in reasons):
-        raise InputError(f"{where}: reasons are {reasons!r}; expected a list of texts")
-    if messages is not None and not (isinstance(messages, list) and all(isinstance(turn, dict) for turn in messages)):
-        raise InputError(f"{where}: messages are no conversation; expected a list of role and content")
-    token = f"{row['time']} {row['reviewer']} {row['content']}"
-    found = Decision(
-        row["reviewer"], "import", token, row["content"], row["example"], decision, tuple(reasons), messages
-    )
-    found = found if messages is None else found._replace(decision="edit")
+    line, role = line_of(row, where, number), row.get("role")
+    if role not in (None, "settle"):
+        raise InputError(f"{where}: role is {role!r}; expected settle, or none")
+    what = line.decision if line.messages is None else "edit"
+    token = f"{line.time} {line.reviewer} {line.content}"
+    whose = (line.reviewer, "import", token, line.content, line.example)
+    found = Decision(*whose, what, line.reasons, line.messages, role=role)
     try:
         check(found)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
-    return row["time"], found
+    return line.time, found

@@ -16,25 +16,36 @@ VERSION = 1
 
 # `previous` of a decision is the event of that content and reviewer that counted before it; of an undo, the event it takes
 # back (none where nothing stood: it is written all the same, or a repeated undo could take back what came after it).
+# `act` is shared by the decisions of one bulk act and by the undo that takes all of them back: one row, so never a part.
+# `role` is null for a look of one's own, `repeat` for a second look that was asked for without saying so (it is measured and
+# does not count, but for an edit, which is work that would be lost), `settle` for the word that ends a disagreement.
+# `edited` is the hash of the messages of an edit: the text that its content becomes, and that is kept.
 _SCHEMA = """
 CREATE TABLE events (
     id INTEGER PRIMARY KEY, time TEXT NOT NULL, reviewer TEXT NOT NULL, session TEXT NOT NULL, token TEXT NOT NULL,
     content TEXT, example TEXT, decision TEXT NOT NULL, reasons TEXT NOT NULL, messages TEXT, shown_ms INTEGER,
-    previous INTEGER REFERENCES events (id),
+    previous INTEGER REFERENCES events (id), act TEXT, role TEXT, edited TEXT,
     UNIQUE (session, token),
     CHECK (decision IN ('keep', 'reject', 'skip', 'flag', 'edit', 'undo')),
     CHECK ((messages IS NOT NULL) = (decision = 'edit')),
+    CHECK ((messages IS NULL) = (edited IS NULL)),
+    CHECK (role IN ('repeat', 'settle')),
     CHECK (content IS NOT NULL AND example IS NOT NULL OR decision = 'undo' AND previous IS NULL));
 CREATE INDEX by_content ON events (content, reviewer);
 CREATE INDEX by_reviewer ON events (reviewer);
+CREATE INDEX by_act ON events (act) WHERE act IS NOT NULL;
 CREATE UNIQUE INDEX undone_once ON events (previous) WHERE decision = 'undo';
+CREATE UNIQUE INDEX undone_whole ON events (act) WHERE decision = 'undo';
 CREATE TRIGGER never_changed BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'events are never changed'); END;
 CREATE TRIGGER never_deleted BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'events are never deleted'); END;
 CREATE VIEW standing AS SELECT * FROM events WHERE decision <> 'undo' AND NOT EXISTS
-    (SELECT 1 FROM events AS undo WHERE undo.previous = events.id AND undo.decision = 'undo');
-CREATE VIEW current AS SELECT * FROM standing WHERE NOT EXISTS (SELECT 1 FROM standing AS later
-    WHERE later.content = standing.content AND later.reviewer = standing.reviewer AND later.id > standing.id);
+    (SELECT 1 FROM events AS undo WHERE undo.previous = events.id AND undo.decision = 'undo') AND NOT EXISTS
+    (SELECT 1 FROM events AS undo WHERE undo.act = events.act AND undo.decision = 'undo');
+CREATE VIEW counted AS SELECT * FROM standing WHERE role IS NOT 'repeat' OR decision = 'edit';
+CREATE VIEW current AS SELECT * FROM counted WHERE NOT EXISTS (SELECT 1 FROM counted AS later
+    WHERE later.content = counted.content AND later.reviewer = counted.reviewer AND later.id > counted.id);
 CREATE TABLE leases (content TEXT PRIMARY KEY, reviewer TEXT NOT NULL, until REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE drafts (reviewer TEXT, content TEXT, messages TEXT NOT NULL, PRIMARY KEY (reviewer, content)) WITHOUT ROWID;
 """
 
 
@@ -53,6 +64,19 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
             f"{path}: the review log cannot be used ({error}); expected a log of decisions in a folder that can be"
             " written. What was acknowledged is kept: look at the disk and the file's rights."
         ) from error
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """The log in this file, which is there, for reading alone. Raises RunError where it is no log of this version."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as log:
+            version = log.execute("PRAGMA user_version").fetchone()[0]
+            if version != VERSION:
+                raise _other_version(path, version)
+            yield log
+    except sqlite3.DatabaseError as error:
+        raise RunError(f"{path}: the review log cannot be read ({error}); expected a log of decisions") from error
 
 
 @contextlib.contextmanager
@@ -80,10 +104,14 @@ def _prepare(log: sqlite3.Connection, path: Path) -> None:
                 log.execute(f"PRAGMA user_version = {VERSION}")
                 version = VERSION
     if version != VERSION:
-        raise RunError(
-            f"{path}: not a review log of version {VERSION} (it says {version}); expected one of this version: name"
-            " another file, or use the version of Lapidary that made it"
-        )
+        raise _other_version(path, version)
+
+
+def _other_version(path: Path, version: int) -> RunError:
+    return RunError(
+        f"{path}: not a review log of version {VERSION} (it says {version}); expected one of this version: name"
+        " another file, or use the version of Lapidary that made it"
+    )
 
 
 def _statements() -> Iterator[str]:

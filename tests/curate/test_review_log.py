@@ -12,16 +12,19 @@ from pathlib import Path
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from curate import decisions
 from curate.errors import InputError, RunError
 from curate.quality import reviewer
+from curate.review import drafts
 from curate.review import log as review
 from curate.review.exchange import export_decisions, import_decisions, stale
 from curate.review.leases import held, lease, release
 from curate.review.log import Decision
+from curate.review.reasons import NAMES, REASONS
 from curate.review.store import opened
 
 EDITED = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "Because it is <b>so</b>."}]
@@ -70,6 +73,9 @@ def lease_all(path, who):
     return found
 
 
+REVIEWERS, CONTENTS = st.sampled_from(["ada", "bo"]), st.sampled_from("xyz")
+
+
 class Machine(RuleBasedStateMachine):
     """The log against a list of standing events for each reviewer."""
 
@@ -80,31 +86,54 @@ class Machine(RuleBasedStateMachine):
         self.log = self.open.enter_context(opened(Path(self.folder.name) / "log"))
         self.standing, self.sent, self.written = [], [], 0
 
-    @rule(who=st.sampled_from(["ada", "bo"]), content=st.sampled_from("xyz"), word=st.sampled_from(review.DECISIONS))
-    def decide(self, who, content, word):
-        decision = decided(content, word, who)
-        before = [event for event in self.standing if (event.reviewer, event.content) == (who, content)]
-        (event,) = review.record(self.log, [decision])
-        assert event.previous == (before[-1].id if before else None)
-        self.standing.append(event)
-        self.sent.append((lambda: review.record(self.log, [decision])[0], event))
-        self.written += 1
+    def counted(self):
+        """Last for each content and reviewer; repeats count only as edits."""
+        events = [event for event in self.standing if event.role != "repeat" or event.decision == "edit"]
+        return {(event.content, event.reviewer): event for event in events}
 
-    @rule(who=st.sampled_from(["ada", "bo"]))
+    def write(self, decisions):
+        before = self.counted()
+        events = review.record(self.log, decisions)
+        for event, decision in zip(events, decisions, strict=True):
+            first = before.get((event.content, event.reviewer))
+            assert event.previous == (first.id if first else None)
+            assert event.role == (None if decision.role == "repeat" and first is None else decision.role)
+        self.standing += events
+        self.sent.append((lambda: review.record(self.log, decisions), events))
+        self.written += len(events)
+
+    @rule(
+        who=REVIEWERS, content=CONTENTS, word=st.sampled_from(review.DECISIONS), role=st.sampled_from([None, "repeat"])
+    )
+    def decide(self, who, content, word, role):
+        self.write([decided(content, word, who, role=role)])
+
+    @rule(who=REVIEWERS, contents=st.sets(CONTENTS, min_size=1), word=st.sampled_from(["keep", "reject", "flag"]))
+    def decide_in_bulk(self, who, contents, word):
+        act = f"a{next(NUMBERS)}"
+        self.write([decided(content, word, who, act=act) for content in sorted(contents)])
+
+    @rule(who=REVIEWERS, content=CONTENTS)
+    def settle(self, who, content):
+        self.write([decided(content, "reject", who, role="settle")])
+
+    @rule(who=REVIEWERS)
     def undo(self, who):
         token = f"t{next(NUMBERS)}"
         event = review.undo(self.log, who, "s", token)
         theirs = [event for event in self.standing if event.reviewer == who]
-        assert event.previous == (theirs[-1].id if theirs else None)
-        self.standing = [other for other in self.standing if other.id != event.previous]
+        last = theirs[-1] if theirs else None
+        assert (event.previous, event.act) == ((last.id, last.act) if last else (None, None))
+        taken = [last] if last is None or last.act is None else [other for other in theirs if other.act == last.act]
+        self.standing = [other for other in self.standing if other not in taken]
         self.sent.append((lambda: review.undo(self.log, who, "s", token), event))
         self.written += 1
 
     @rule(data=st.data())
     def send_again(self, data):
         if self.sent:
-            act, event = data.draw(st.sampled_from(self.sent))
-            assert act() == event
+            act, events = data.draw(st.sampled_from(self.sent))
+            assert act() == events
 
     @rule()
     def reload(self):
@@ -113,9 +142,11 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def the_last_standing_event_counts(self):
-        last = {(event.content, event.reviewer): event for event in self.standing}
-        assert review.current(self.log) == sorted(last.values(), key=lambda event: (event.content, event.id))
+        counted = sorted(self.counted().values(), key=lambda event: (event.content, event.id))
+        assert review.current(self.log) == counted
         assert [event.id for event in review.history(self.log)] == list(range(1, self.written + 1))
+        said = {(opinion.content, opinion.reviewer): opinion.id for opinion in review.opinions(self.log)}
+        assert {key: said[key] for key in self.counted()} == {key: event.id for key, event in self.counted().items()}
 
     def teardown(self):
         self.open.close()
@@ -156,6 +187,112 @@ def test_a_reviewer_takes_back_only_their_own(log):
     assert standing(log, "ada") == []
 
 
+def test_one_undo_takes_back_a_bulk_act_and_nothing_else(path):
+    with opened(path) as log:
+        review.record(log, [decided("x", "keep"), decided("w", "reject")])
+        act = [decided(content, "reject", act="a") for content in "xyz"]
+        review.record(log, [*act, decided("x", "flag", who="bo")])
+        assert [event.act for event in review.current(log, "ada")] == [None, "a", "a", "a"]
+    with opened(path) as log:
+        undone = review.undo(log, "ada", "another session", "u")
+        assert (undone.act, undone.content) == ("a", "z")
+        assert standing(log) == [("w", "ada", "reject"), ("x", "ada", "keep"), ("x", "bo", "flag")]
+        # Each of its texts has the undo in its history, and an undo sent again is the same.
+        assert [event.decision for event in review.history(log, "y")] == ["reject", "undo"]
+        assert review.undo(log, "ada", "another session", "u") == undone
+        # Sent again, the act stays taken back.
+        review.record(log, act)
+        assert standing(log, "ada") == [("w", "ada", "reject"), ("x", "ada", "keep")]
+
+
+def test_an_act_is_of_one_reviewer_and_of_one_call(log):
+    with pytest.raises(InputError, match="several reviewers"):
+        review.record(log, [decided("x", act="a"), decided("y", who="bo", act="a")])
+    review.record(log, [decided("x", act="a")])
+    review.undo(log, "ada", "s", "u")
+    with pytest.raises(InputError, match="written already"):
+        review.record(log, [decided("y", act="a")])
+    assert [event.content for event in review.history(log)] == ["x", "x"]
+
+
+def test_a_repeat_is_measured_and_does_not_count_but_for_an_edit(log):
+    (first,) = review.record(log, [decided("x", "keep")])
+    (again,) = review.record(log, [decided("x", "reject", role="repeat")])
+    assert (again.role, again.previous) == ("repeat", first.id)
+    assert standing(log) == [("x", "ada", "keep")]
+    review.record(log, [decided("x", "edit", role="repeat")])
+    assert standing(log) == [("x", "ada", "edit")]
+    review.undo(log, "ada", "s", "u1")
+    review.undo(log, "ada", "s", "u2")
+    review.undo(log, "ada", "s", "u3")
+    # There is nothing left that it could repeat.
+    (event,) = review.record(log, [decided("x", "reject", role="repeat")])
+    assert (event.role, standing(log)) == (None, [("x", "ada", "reject")])
+
+
+def test_of_several_opinions_the_latest_decision_counts_and_an_edit_keeps_what_it_made(log):
+    review.record(log, [decided("x", "keep"), decided("x", "reject", who="bo"), decided("x", "flag", who="cy")])
+    review.record(log, [decided("y", "skip"), decided("y", "flag", who="bo"), decided("y", "skip", who="cy")])
+    (edit,) = review.record(log, [decided("z", "edit")])
+    counting = review.counting(log)
+    assert {content: (opinion.reviewer, opinion.decision) for content, opinion in counting.items()} == {
+        "x": ("bo", "reject"),
+        "y": ("bo", "flag"),
+        "z": ("ada", "edit"),
+        edit.edited: ("ada", "keep"),
+    }
+    review.record(log, [decided(edit.edited, "reject")])
+    assert review.counting(log)[edit.edited].decision == "reject"
+    assert review.counting(log)["z"].decision == "edit"
+
+
+def test_a_draft_survives_a_reload_until_the_decision_on_that_content(path):
+    half = [{"role": "user", "content": "Wh"}]
+    with opened(path) as log:
+        drafts.save(log, "ada", "x", half)
+        drafts.save(log, "ada", "x", EDITED[:1])
+        drafts.save(log, "bo", "x", half)
+    with opened(path) as log:
+        assert drafts.load(log, "ada", "x") == EDITED[:1]
+        assert drafts.load(log, "ada", "y") is None
+        # Putting it off keeps the draft, and so does a decision that is refused.
+        review.record(log, [decided("x", "skip"), decided("x", "flag"), decided("y")])
+        with pytest.raises(InputError):
+            review.record(log, [decided("x"), decided("x", "discard")])
+        assert drafts.load(log, "ada", "x") == EDITED[:1]
+        review.record(log, [decided("x", "edit")])
+        assert drafts.load(log, "ada", "x") is None
+        assert drafts.load(log, "bo", "x") == half
+        drafts.discard(log, "bo", "x")
+        assert drafts.load(log, "bo", "x") is None
+        with pytest.raises(InputError, match="holds what is no text"):
+            drafts.save(log, "ada", "x", [{"role": "user", "content": "\ud800"}])
+
+
+def test_a_draft_outlives_a_killed_writer(path):
+    code = (
+        "import sys, itertools; from pathlib import Path\n"
+        "from curate.review.drafts import save; from curate.review.store import opened\n"
+        "with opened(Path(sys.argv[1])) as log:\n"
+        "    for i in itertools.count():\n"
+        "        save(log, 'ada', 'x', [{'role': 'user', 'content': str(i)}])\n"
+        "        print(i, flush=True)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True) as writer:
+        acknowledged = [writer.stdout.readline().strip() for _ in range(20)]
+        writer.send_signal(signal.SIGKILL)
+        acknowledged += writer.stdout.read().split()
+    with opened(path) as log:
+        (turn,) = drafts.load(log, "ada", "x")
+    assert int(turn["content"]) - int(acknowledged[-1]) in (0, 1)
+
+
+def test_reasons_have_the_keys_1_to_9_and_names_of_their_own():
+    assert [reason.key for reason in REASONS] == list(range(1, 10))
+    assert len(set(NAMES.values())) == 9
+    assert NAMES[6] == "duplicate"
+
+
 def test_a_token_that_stands_for_something_else_is_refused_and_nothing_of_the_batch_is_written(log):
     review.record(log, [decided("x", token="one")])
     with pytest.raises(InputError, match=r"token one of session s is already 'ada: keep x'"):
@@ -174,6 +311,8 @@ def test_a_token_that_stands_for_something_else_is_refused_and_nothing_of_the_ba
         (decided("x", "edit", messages=EDITED[:1]), "no question followed by an answer"),
         (decided("x", "reject", reasons=("\ud800",)), "holds what is no text"),
         (decided("x", who=""), "no reviewer"),
+        (decided("x", "flag", role="settle"), "expected repeat, none, or settle"),
+        (decided("x", role="chief"), "expected repeat, none, or settle"),
     ],
 )
 def test_what_is_no_decision_is_one_line(log, decision, message):
@@ -268,8 +407,9 @@ def test_decisions_travel_as_a_file(log, tmp_path):
         ("z", "keep", "ada"),
     ]
     assert rows[2]["messages"] == EDITED
-    # The learned score reads the same file, and of two reviewers the later one counts.
-    assert dict(reviewer.decisions(there).iter_rows()) == {"x": True, "z": True}
+    # The learned score reads the same file: of two reviewers the later one counts, and an edit keeps what it made.
+    edited = next(event.edited for event in review.current(log) if event.content == "z")
+    assert dict(reviewer.decisions(there).iter_rows()) == {"x": True, "z": True, edited: True}
 
     with opened(tmp_path / "other") as other:
         assert import_decisions(other, there) == 3
@@ -278,6 +418,19 @@ def test_decisions_travel_as_a_file(log, tmp_path):
         export_decisions(other, tmp_path / "again.jsonl")
     assert (tmp_path / "again.jsonl").read_bytes() == data
     assert import_decisions(log, there) == 0
+
+
+def test_a_settlement_and_an_undone_act_travel_too(log, tmp_path):
+    there = tmp_path / "decisions.jsonl"
+    review.record(log, [decided("x", "keep"), decided("x", "reject", who="bo"), decided("y", act="a")])
+    review.undo(log, "ada", "s", "u")
+    review.record(log, [decided("x", "keep", who="cy", role="settle"), decided("x", "reject", role="repeat")])
+    assert export_decisions(log, there) == 3
+    rows = [orjson.loads(line) for line in there.read_bytes().splitlines()]
+    assert [(row["reviewer"], row.get("role")) for row in rows] == [("ada", None), ("bo", None), ("cy", "settle")]
+    with opened(tmp_path / "other") as other:
+        assert import_decisions(other, there) == 3
+        assert [event.role for event in review.current(other)] == [None, None, "settle"]
 
 
 def test_an_import_does_not_bring_back_what_was_undone_since(log, tmp_path):
@@ -290,6 +443,22 @@ def test_an_import_does_not_bring_back_what_was_undone_since(log, tmp_path):
     there.write_bytes(there.read_bytes().replace(b'"time":"2', b'"time":"3'))
     assert import_decisions(log, there) == 1
     assert standing(log) == [("x", "ada", "keep")]
+
+
+WORDS = st.sampled_from(["keep", "reject", "edit", "flag", "skip"])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["zoe", "bo", "ada"]), CONTENTS, WORDS), max_size=12))
+def test_what_counts_in_the_log_is_what_a_build_reads_in_its_export(tmp_path_factory, said):
+    folder = tmp_path_factory.mktemp("log")
+    with opened(folder / "log") as log:
+        review.record(log, [decided(content, word, who) for who, content, word in said])
+        export_decisions(log, folder / "decisions.jsonl")
+        counting = {content: opinion.decision for content, opinion in review.counting(log).items()}
+    latest = {content: line.decision for content, line in decisions.read(folder / "decisions.jsonl").latest.items()}
+    words = {"edit": "keep", "keep": "keep", "reject": "reject"}
+    assert latest == {content: words[word] for content, word in counting.items() if word in words}
 
 
 def test_nothing_decided_is_an_empty_file(log, tmp_path):
@@ -310,6 +479,7 @@ LINE = {"content": "x", "decision": "keep", "example": "e", "reviewer": "ada", "
         (LINE | {"reasons": "rude"}, "2: reasons are 'rude'; expected a list"),
         (LINE | {"messages": ["hello"]}, "2: messages are no conversation"),
         (LINE | {"messages": EDITED[:1]}, "2: .*no question followed by an answer"),
+        (LINE | {"role": "chief"}, "2: role is 'chief'; expected settle"),
         ([LINE], "decisions.jsonl:2: "),
     ],
 )
@@ -338,6 +508,13 @@ def test_a_decision_on_a_text_that_has_changed_is_stale_until_its_reviewer_decid
     assert stale(log, corpus) == []
     # The text moved to another row: the decision holds there.
     assert stale(log, {"a": "a3", "z": "a1", "y": "a2"}) == []
+
+
+def test_what_an_edit_made_of_a_text_is_not_stale(log):
+    review.record(log, [decided("a1", "keep", who="bo", example="a"), decided("a1", "flag", who="cy", example="a")])
+    (edit,) = review.record(log, [decided("a1", "edit", example="a")])
+    assert stale(log, {"a": edit.edited}) == []
+    assert [found.event.reviewer for found in stale(log, {"a": "a2"})] == ["bo", "cy", "ada"]
 
 
 def test_a_file_that_is_no_log_is_one_line(path, tmp_path):

@@ -6,8 +6,9 @@ they are symmetric and sum to the number of labels on items that have two or mor
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .intervals import Floats
+Floats = NDArray[np.float64]
 
 
 def raw(table: Floats) -> Floats:
