@@ -29,6 +29,7 @@ FAMILIES = ("auto", "alpaca_eval", "fastchat", "arena", "records")
 @click.option(
     "--pairs", "limit", type=click.IntRange(0), default=200, show_default=True, help="Pairs of answers in the page."
 )
+@click.option("--correlation", type=FILE, metavar="JSON", help="The correlation.json of correlate, as a panel.")
 @click.option("--title", default="Leaderboard", show_default=True, help="Title of the page.")
 @click.option("--out", required=True, type=FILE, metavar="DIR", help="Folder for the page and the tables.")
 @json_option
@@ -42,6 +43,7 @@ def leaderboard(
     judges: tuple[str, ...],
     rounds: int,
     limit: int,
+    correlation: Path | None,
     title: str,
     out: Path,
     as_json: bool,
@@ -56,7 +58,7 @@ def leaderboard(
         --compat alpaca_eval --anchors anchors.csv --difficulty difficulty.csv
     """
     from . import formats
-    from .board import tables, writing
+    from .board import correlated, tables, writing
     from .board.leaderboard import Options, board
     from .statistics import length_control
 
@@ -71,6 +73,8 @@ def leaderboard(
         rounds=rounds,
     )
     found = board(loaded, options)
+    if correlation is not None:
+        found["correlation"] = correlated.read(correlation)
     written = writing.write(found, loaded.judgements, out, limit)
     if as_json:
         print_json(tables.finite(found))
@@ -80,7 +84,7 @@ def leaderboard(
 
 
 @click.command()
-@click.argument("file", type=FILE)
+@click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE…")
 @click.option("--items", metavar="COL", help="Column that says what was labelled.")
 @click.option("--labels", metavar="COL,COL…", help="Columns of labels, one a judge or person.")
 @click.option("--people", metavar="COL,COL…", help="Those of them that are people: who each judge is held against.")
@@ -88,7 +92,7 @@ def leaderboard(
 @click.option("--rounds", type=click.IntRange(0), default=1000, show_default=True, help="Rounds of the bootstrap.")
 @json_option
 def agreement(
-    file: Path,
+    files: tuple[Path, ...],
     items: str | None,
     labels: str | None,
     people: str | None,
@@ -96,11 +100,11 @@ def agreement(
     rounds: int,
     as_json: bool,
 ) -> None:
-    """Say how far judges and people agree. FILE is a table (CSV, JSONL, Parquet), or judgements, then of all their judges.
+    """Say how far judges and people agree. FILE is a table (CSV, JSONL, Parquet); or files of judgements, of all their judges.
 
     \b
     python -m evaluate agreement labels.csv --items question --labels gpt4,anna,ben --people anna,ben
-    python -m evaluate agreement judged.jsonl
+    python -m evaluate agreement judged.jsonl blind.judgements/*.jsonl
     """
     from . import formats
     from . import labels as table
@@ -109,13 +113,15 @@ def agreement(
 
     if (items is None) != (labels is None):
         raise click.UsageError("--items and --labels belong together: the column of items, the columns of labels")
+    if items is not None and len(files) > 1:
+        raise click.UsageError("--items and --labels are of one table; several files must be judgements")
     if items is None or labels is None:
-        frame = measure.by_judge(formats.read([file]))
+        frame = measure.by_judge(formats.read(files))
         keys, items = ("prompt_id", "model_a", "model_b", "sample", "turn"), "prompt_id"
         names = [name for name in frame.columns if name not in keys]
     else:
         names = _names(labels)
-        frame = table.read(file, items, names)
+        frame = table.read(files[0], items, names)
     chosen = None if people is None else _names(people)
     is_numeric = frame[names[0]].dtype.is_numeric() if names else False
     neither = None if tie is None else float(tie) if is_numeric else tie

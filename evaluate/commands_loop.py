@@ -1,4 +1,4 @@
-"""The command of the loop."""
+"""The commands that run the others: the loop, and LIMA's ablations as one experiment."""
 
 from pathlib import Path
 
@@ -42,4 +42,50 @@ def loop(path: Path | None, out: Path, overrides: tuple[str, ...], as_json: bool
     if as_json:
         print_json({"page": str(page), "out": str(out)})
         return
-    click.echo(f"page       {page}\nnext       {out / 'next.jsonl'}\nbest       {out / 'train' / 'best'}")
+    click.echo(
+        f"page       {page}\nnext       python -m curate review {out / 'build'}, queue next\nbest       {out / 'train' / 'best'}"
+    )
+
+
+@click.command()
+@click.option(
+    "--config", "path", type=FILE, metavar="YAML", help="As of the loop.  [default: evaluate/loop/sample.yaml]"
+)
+@click.option(
+    "--out", required=True, type=FILE, metavar="DIR", help="Folder; a loop's of the same settings is gone on with."
+)
+@click.option(
+    "--by",
+    "by",
+    multiple=True,
+    type=click.Choice(["quality", "diversity", "quantity"]),
+    help="Which. Repeatable.  [default: all]",
+)
+@click.option(
+    "--seed", "seeds", multiple=True, type=int, default=(1,), show_default=True, help="Seed of training. Repeatable."
+)
+@settings_option
+@json_option
+def ablations(
+    path: Path | None, out: Path, by: tuple[str, ...], seeds: tuple[int, ...], overrides: tuple[str, ...], as_json: bool
+) -> None:
+    """Train on sets that differ in quality, diversity or quantity alone, judge all on the same prompts; one table.
+
+    \b
+    python -m evaluate ablations --out loops/first --by quantity
+    python -m evaluate ablations --config loop.yaml --out loops/lima --seed 1 --seed 2 --seed 3
+    """
+    from curate import config
+
+    from .loop import ablations as experiment
+    from .loop.settings import Settings
+
+    settings = config.load(path or Path(__file__).parent / "loop" / "sample.yaml", Settings, overrides)
+    found = experiment.ablations(settings, out, by or experiment.ABLATIONS, seeds)
+    if as_json:
+        print_json(found)
+        return
+    for row in found["sets"]:
+        told = f"{row['value']:.4f} [{row['low']:.4f}, {row['high']:.4f}]  {row['difference']:+.4f}"
+        click.echo(f"{row['by']:<10} {row['set']:<16} {row['examples']:>7,} examples  {told}")
+    click.echo(f"page       {out / 'ablations.html'}")

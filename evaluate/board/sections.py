@@ -6,7 +6,7 @@ from typing import Any
 
 from curate import charts
 
-from . import judge_sections, side_by_side, tables
+from . import correlated, judge_sections, side_by_side, tables
 from .markup import note, table
 
 Row = dict[str, Any]
@@ -37,6 +37,7 @@ def sections(board: Row) -> list[tuple[str, str]]:
         ("How far the judges agree", judge_sections.agreement(about["agreement"])),
         ("Does the ranking depend on the judge?", judge_sections.conclusions(about)),
         ("Grades of single answers", _grades(board["grades"])),
+        ("Does perplexity tell quality?", correlated.panel(board["correlation"]) if board.get("correlation") else ""),
     ]
     return [(title, content) for title, content in parts if content]
 

@@ -22,7 +22,7 @@ def write(out: Path, settings: Settings, seconds: dict[str, float]) -> Path:
     title = f"The loop of {report.get('name', out.name)}"
     parts = [
         section("The set", _set(report)),
-        section("The epochs", _epochs(chosen)),
+        section("The epochs", _epochs(chosen) + _correlation(out)),
         section("What won and lost prompts lean on", _leanings(found)),
         section("What was dropped near lost prompts", _crowded(found)),
         section("Prompt by prompt", _traces(found)),
@@ -94,6 +94,18 @@ def _epochs(chosen: dict[str, Any]) -> str:
     return f"<div class=charts>{''.join(pictures)}</div>" + told + note(f"Judged by {', '.join(chosen['judges'])}.")
 
 
+def _correlation(out: Path) -> str:
+    """LIMA's figure 9 of this run, where there are epochs enough."""
+    picture = out / "correlation" / "figure9.svg"
+    if not picture.is_file():
+        return note("Fewer than four epochs: nothing is said of perplexity against the judge.")
+    drawn = picture.read_text(encoding="utf-8")
+    return (
+        f"<div class=charts>{drawn}</div><p class=why>Judged quality and perplexity over epochs, as LIMA's figure 9;"
+        ' <a href="correlation/correlation.html">what that says, with intervals</a>.</p>'
+    )
+
+
 def _leanings(found: dict[str, Any]) -> str:
     rows = [
         [row["kind"], row["trait"], share(row["won"]), share(row["lost"]), _difference(row), share(row["set"])]
@@ -125,8 +137,8 @@ def _crowded(found: dict[str, Any]) -> str:
     ]
     about = note(
         f"The share of prompts for which this rule dropped a candidate nearer than everything in the set, of"
-        f" {found['dropped_looked_through']:,} that were looked through. {found['next']:,} examples to look at next are in"
-        " next.jsonl, for the review."
+        f" {found['dropped_looked_through']:,} that were looked through. {found['next']:,} examples to look at next"
+        " are in next.jsonl, and wait in the review as the queue next: python -m curate review build."
     )
     return about + (
         table(("rule", "lost", "won", "won − lost", "candidates"), rows) or note("Nothing that was dropped is nearer.")

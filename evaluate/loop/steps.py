@@ -15,12 +15,14 @@ from . import page, split, traced
 from .settings import Settings
 
 DONE = "steps.json"
+# Below this many points `evaluate correlate` refuses to speak of a correlation.
+FEWEST_EPOCHS = 4
 
 
 def loop(settings: Settings, out: Path) -> Path:
     """Run what is left of the loop in the folder `out`; the page that tells of it.
 
-    build/ (the set), dev/ (what is asked), train/ (the epochs), judged.jsonl, board/, attribution.json, next.jsonl (what
+    build/ (the set), dev/ (what is asked), train/ (the epochs), judged.jsonl, board/, perplexity.jsonl, correlation/, attribution.json, next.jsonl (what
     to look at next, for the review), index.html; steps.json says what is done. Raises RunError where a step's command
     fails, whose own words stand above, and where the folder was begun with other settings.
     """
@@ -38,7 +40,12 @@ def loop(settings: Settings, out: Path) -> Path:
         window = () if settings.window is None else ("--window", *settings.window)
         once(out, "select", lambda: run("train", "select", out / "train", "--records", judged, *window))
         once(out, "board", lambda: run("evaluate", "leaderboard", judged, "--out", out / "board"))
+        once(out, "predict", lambda: predict(out, dev[1]))
+        if len(runs.read_json(out / "train" / "select.json")["epochs"]) >= FEWEST_EPOCHS:  # type: ignore[index]
+            once(out, "correlate", lambda: correlate(out, judged))
         once(out, "trace", lambda: traced.write(out, dev[0], settings.nearest))
+        if (out / "next.jsonl").stat().st_size:
+            once(out, "queue", lambda: run("curate", "queue", out / "build", "next", out / "next.jsonl"))
         return page.write(out, settings, _done(out))
 
 
@@ -103,6 +110,19 @@ def judge(settings: Settings, out: Path, answers: Sequence[object], prompts: Pat
     run(
         "evaluate", "judge", "--answers", *files, "--judge", who.name, "--out", judged, "--prompts", prompts,
         *_set(who.set), *words,
+    )  # fmt: skip
+
+
+def predict(out: Path, held_out: Path) -> None:
+    """How well each epoch predicts the held-out examples, document by document."""
+    run("evaluate", "perplexity", "--run", out / "train", "--data", held_out, "--out", out / "perplexity.jsonl")
+
+
+def correlate(out: Path, judged: Path) -> None:
+    """Whether that says what the judge says (LIMA, figure 9)."""
+    run(
+        "evaluate", "correlate", out / "train", "--records", judged, "--perplexity", out / "perplexity.jsonl",
+        "--out", out / "correlation",
     )  # fmt: skip
 
 

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from curate.coefficients import cohen_kappa, fleiss_kappa, gwet_ac1, krippendorff_alpha, ratio, raw, tie_discounted
 from curate.errors import InputError, did_you_mean
 
-from .coefficients import cohen_kappa, fleiss_kappa, gwet_ac1, krippendorff_alpha, ratio, raw, tie_discounted
 from .intervals import Floats, Ints, codes, percentiles, resamples
 
 ROUNDS = 1000

@@ -8,9 +8,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
+from curate import coefficients
 from curate.errors import InputError
 from evaluate.record import judgements
-from evaluate.statistics import coefficients
 from evaluate.statistics.agreement import agreement, by_judge
 
 # Krippendorff (2011), "Computing Krippendorff's Alpha-Reliability", example C: four observers, twelve units.

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from curate.errors import InputError, RunError
+from curate.review import saved, store
 from evaluate.loop import split, steps
 from evaluate.loop.settings import Dev, Settings
 
@@ -29,9 +30,7 @@ def finished(tmp_path_factory):
     """A loop that was killed with all its processes as soon as it trained, and then run again."""
     out = tmp_path_factory.mktemp("loop") / "sample"
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        command(out), stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
-    )
+    process = subprocess.Popen(command(out), stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True)
     for line in process.stderr:
         if line.startswith("step "):
             os.killpg(process.pid, signal.SIGKILL)
@@ -83,6 +82,8 @@ def test_every_prompt_is_traced_and_what_to_look_at_next_was_not_asked(finished)
     assert len(following) == found["next"] > 0
     assert not {row["id"] for row in following} & asked
     assert all(len(row["content"]) == 32 for row in following)
+    with store.opened(out / "build" / "decisions.sqlite") as log:
+        assert saved.contents(log, "next") == [row["content"] for row in following]
 
 
 def test_other_settings_need_another_folder(finished):
