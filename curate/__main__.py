@@ -31,6 +31,7 @@ def cli() -> None:
     python -m curate sources dumps/*              what are these files?
     python -m curate build my.yaml --dry-run      what would be read and run?
     python -m curate explain runs/sample ID       the whole path of one example
+    python -m curate review runs/sample           look at each, keep, reject, edit
     python -m curate whatif runs/sample -s filters.min_chars=800
     python -m curate diff runs/a runs/b           what differs, and why
     """
@@ -84,6 +85,8 @@ def build(
         return
     _show_summary(summary)
     click.echo(f"\ndataset  {run / 'dataset.jsonl'}\nreport   {run / 'report.html'}\nledger   {run / 'ledger.parquet'}")
+    if summary["review"]:
+        _show_waiting_decisions(run, summary["review"])
     questions.check_gates(summary)
 
 
@@ -118,8 +121,14 @@ def check(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
 )
 @click.option("--size", type=click.IntRange(1), help="Examples in each set.  [default: as many as the run kept]")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the draws.")
+@click.option(
+    "--without",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="JSONL whose ids (id or prompt_id) are in no set: what a model will be asked. Repeatable.",
+)
 @json_option
-def ablate(run: Path, by: str, size: int | None, seed: int, as_json: bool) -> None:
+def ablate(run: Path, by: str, size: int | None, seed: int, without: tuple[Path, ...], as_json: bool) -> None:
     """Write sets that differ in quality, diversity or quantity alone, from one finished run, each ready for training.
 
     \b
@@ -128,8 +137,9 @@ def ablate(run: Path, by: str, size: int | None, seed: int, as_json: bool) -> No
     python -m curate ablate runs/sample --by quantity     16, 32, 64 … examples
     """
     from curate.ablate import ablate as write_sets
+    from curate.ablate import named_in
 
-    index = write_sets(run, by, size=size, seed=seed)
+    index = write_sets(run, by, size=size, seed=seed, without=named_in(without))
     if as_json:
         print_json(index)
         return
@@ -137,6 +147,70 @@ def ablate(run: Path, by: str, size: int | None, seed: int, as_json: bool) -> No
         click.echo(f"{run / 'ablations' / by / row['file']}  {row['examples']:,} examples\n  {row['drawn']}")
     for reason in index["left_out"]:
         click.echo(f"left out: {reason}", err=True)
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--address",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen at; beyond this machine with a password only.",
+)
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help="Port to listen at.  [default: 8501, or the next that is free]"
+)
+@click.option("--no-browser", is_flag=True, help="Do not open a browser; print the address.")
+@click.option(
+    "--embed-all", is_flag=True, help="Embed every candidate, so that those that rules dropped have neighbours too."
+)
+@click.option(
+    "--export",
+    type=click.Path(path_type=Path),
+    help="Write the decisions that count to this file, for git and for the next build, and open nothing.",
+)
+def review(run: Path, address: str, port: int | None, no_browser: bool, embed_all: bool, export: Path | None) -> None:
+    """Open the review app on a finished run: look at each example, keep, reject, edit, with undo.
+
+    Decisions go to RUN/decisions.sqlite as they are made. Its page Progress writes them as RUN/decisions.jsonl for the next
+    build (-s review.decisions=...). LAPIDARY_PASSWORD sets a password.
+
+    \b
+    python -m curate review runs/sample
+    LAPIDARY_PASSWORD=... python -m curate review runs/sample --address 0.0.0.0 --port 8600
+    """
+    from curate.review import exchange, serve
+    from curate.review.desk import prepare
+
+    if export is not None:
+        click.echo(f"{export}: {exchange.export_run(run, export):,} decisions")
+        return
+    with Bar() as bar:
+        prepare(run, bar, embed_all=embed_all)
+    serve.serve(run, address, port, browser=not no_browser)
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("name")
+@click.argument("file", type=click.Path(path_type=Path))
+@json_option
+def queue(run: Path, name: str, file: Path, as_json: bool) -> None:
+    """Save the examples of FILE (JSON Lines with a content each) as the queue NAME of the review app.
+
+    \b
+    python -m curate queue loops/first/build next loops/first/next.jsonl
+    """
+    from curate import runs
+    from curate.review import saved, store
+
+    runs.open_run(run)
+    with store.opened(run / "decisions.sqlite") as log:
+        count = saved.save(log, name, saved.read(file))
+    if as_json:
+        print_json({"run": str(run), "queue": name, "examples": count})
+    else:
+        click.echo(f"{count:,} examples wait in the queue {name}: python -m curate review {run}")
 
 
 @cli.command()
@@ -204,7 +278,49 @@ def _show_summary(summary: dict[str, Any]) -> None:
         )
         for row in leaks["stale"]:
             click.secho(f"stale decision on {row['item']}: {row['reason']} ({row['content']})", fg="yellow", err=True)
+    if summary["review"]:
+        _show_review(summary["review"])
     click.echo(f"\n{summary['inputs']:,} inputs = {summary['kept']:,} kept + {summary['dropped']:,} dropped")
+
+
+def _show_waiting_decisions(run: Path, review: dict[str, Any]) -> None:
+    """One line on how to replay what was decided in the app, if anything was and this build did not replay it."""
+    found = review["by_hand"]
+    decided = sum(found[kind] for kind in ("keep", "reject", "edit")) if found and not review["replayed"] else 0
+    if decided:
+        file = run / "decisions.jsonl"
+        click.echo(
+            f"review   {_count(decided, 'decision')} taken in the app and no part of this build: write them with `python -m curate review {run}"
+            f" --export {file}` and build again with -s review.decisions={file}"
+        )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _show_review(found: dict[str, Any]) -> None:
+    if found["unreadable"]:
+        click.secho(found["unreadable"], fg="yellow", err=True)
+    review = found["replayed"]
+    if not review:
+        return
+    kept, rejected, edited = (review[name] for name in ("kept", "rejected", "edited"))
+    click.echo(
+        f"\n{_count(review['decisions'], 'decision')} in {review['file']}: {_count(kept, 'example')} kept by reviewers,"
+        f" {rejected:,} rejected, {edited:,} edited"
+    )
+    for row in review["overridden"]:
+        click.echo(f"{row['examples']:,} kept by reviewers although {row['rule']}")
+    for row in review["not_kept"]:
+        click.secho(f"{row['examples']:,} kept by reviewers and dropped all the same: {row['rule']}", fg="yellow")
+    if review["absent"]:
+        click.echo(f"{_count(review['absent'], 'decision')} on texts and examples that are not in this corpus")
+    for row in review["stale"][: questions.SHOWN]:
+        told = f"stale {row['decision']} of {row['time'][:10]} on {row['key']} ({row['example']})"
+        click.secho(f"{told}: its text is another now, so it does not hold", fg="yellow", err=True)
+    if (more := len(review["stale"]) - questions.SHOWN) > 0:
+        click.secho(f"… and {more:,} more stale decisions: manifest.json lists them", fg="yellow", err=True)
 
 
 for query in (questions.report, questions.explain, questions.diff, questions.whatif, questions.history, questions.push):

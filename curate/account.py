@@ -24,6 +24,7 @@ PERSONAL = {
 STAGES = {
     "source": "Reading: a record becomes an example or is rejected with its reason.",
     "clean": "Cleaning: HTML becomes Markdown, and what the list of edits names is repaired; nothing is dropped.",
+    "review": "What reviewers rejected; what they kept stays whatever later rules of text and quality say.",
     "filters": "Filtering by rules, each with a limit.",
     "exact": "Exact duplicates, once case, width and white space are folded.",
     "quality": "Scores of quality and difficulty, and limits on them.",
@@ -35,7 +36,10 @@ STAGES = {
 
 
 class Account(NamedTuple):
-    """Sentences by subject; see the module. `processing`: one entry a stage, `rules` one a rule, `sources` one a source."""
+    """Sentences by subject; see the module. `processing`: one entry a stage, `rules` one a rule, `sources` one a source,
+    `annotators` one a reviewer, by number: names are personal data, and these texts are published. `platform` and `per_item`
+    are empty where nobody reviewed.
+    """
 
     about: str
     rationale: list[str]
@@ -43,6 +47,10 @@ class Account(NamedTuple):
     processing: list[str]
     rules: list[str]
     annotation: list[str]
+    analysis: list[str]
+    annotators: list[str]
+    platform: list[str]
+    per_item: str
     tools: list[str]
     personal: list[str]
     limits: list[str]
@@ -80,6 +88,10 @@ def account(recipe: Recipe, manifest: dict[str, Any], summary: dict[str, Any]) -
             f"{row['rule']} ({row['stage']}) dropped {row['dropped']:,}: {row['sentence']}" for row in summary["rules"]
         ],
         annotation=list(_annotation(recipe, summary)),
+        analysis=list(_analysis(summary)),
+        annotators=list(_annotators(summary)),
+        platform=["Lapidary's review app (python -m curate review)"] if _by_hand(summary) else [],
+        per_item=_per_item(summary),
         tools=list(_tools(recipe)),
         personal=list(_personal(summary)),
         limits=list(_limits(recipe, summary)),
@@ -128,18 +140,130 @@ def _processing(summary: dict[str, Any]) -> Iterator[str]:
         yield f"{row['stage']}. {STAGES[row['stage']]} {told}"
 
 
+def _by_hand(summary: dict[str, Any]) -> dict[str, Any] | None:
+    """What people decided about examples, see `report.reviewed.by_hand`."""
+    found: dict[str, Any] | None = (summary["review"] or {}).get("by_hand")
+    return found
+
+
 def _annotation(recipe: Recipe, summary: dict[str, Any]) -> Iterator[str]:
+    leaks = summary["contamination"]
+    if found := _by_hand(summary):
+        yield from _reviewed(found, summary["kept"])
+    if summary["review"] and (replayed := summary["review"]["replayed"]):
+        yield from _replayed(replayed)
     if recipe.quality.reviewer:
         yield (
             "A person kept or rejected examples; a logistic regression on those decisions scores the others"
             f" ({recipe.quality.reviewer.decisions.name})."
         )
-    if leaks := summary["contamination"]:
+    if leaks:
         yield (
             f"Of {_count(leaks['gray'], 'gray pair')} of examples and test items, {leaks['decided']:,} were decided by a person."
         )
-    if not recipe.quality.reviewer and not (summary["contamination"] or {}).get("decided"):
+    if not summary["review"] and not recipe.quality.reviewer and not (leaks or {}).get("decided"):
         yield "No person's decision on a single example is part of this build: rules, scores and quotas alone decided."
+
+
+def _reviewed(found: dict[str, Any], kept: int) -> Iterator[str]:
+    made = ", ".join(
+        f"{found[kind]:,} {words}"
+        for kind, words in (("keep", "to keep"), ("edit", "to keep as edited"), ("reject", "to reject"))
+        if found[kind] or kind in ("keep", "reject")
+    )
+    yield (
+        f"{_count(found['reviewers'], 'reviewer')} decided on {_count(found['texts'], 'text')}, in"
+        f" {_count(found['keep'] + found['edit'] + found['reject'], 'decision')}: {made}."
+    )
+    if found["flag"]:
+        yield f"{found['flag']:,} {'text was' if found['flag'] == 1 else 'texts were'} flagged for someone else to look at."
+    if found["bulk"]:
+        yield f"{found['bulk']:,} of these decisions were made for many texts at once, not text by text."
+    if found["reasons"]:
+        named = ", ".join(f"{row['reason']} {row['decisions']:,}" for row in found["reasons"])
+        yield f"Reasons for rejecting: {named}."
+    yield (
+        f"Of the {_count(kept, 'example')} of the set {found['seen']:,} ({found['share']:.1%}) were decided on by a reviewer; rules,"
+        " scores and quotas alone decided on the others."
+    )
+    if found["rejected_since"]:
+        yield (
+            f"{_count(found['rejected_since'], 'example')} of the set {_were(found['rejected_since'])} rejected after it was built."
+        )
+
+
+def _replayed(found: dict[str, Any]) -> Iterator[str]:
+    yield (
+        f"The build replayed {_count(found['decisions'], 'decision')} by the hash of the text that was decided on:"
+        f" {_count(found['kept'], 'example')} kept, {found['rejected']:,} rejected, {found['edited']:,} edited."
+    )
+    if found["overridden"]:
+        named = ", ".join(f"{row['rule']} {row['examples']:,}" for row in found["overridden"])
+        yield f"Kept by a reviewer although a rule would have dropped them: {named}."
+    if found["stale"]:
+        n = len(found["stale"])
+        yield f"{_count(n, 'decision')} on a text that has changed since {_were(n)} not applied."
+
+
+def _were(number: int) -> str:
+    return "was" if number == 1 else "were"
+
+
+def _analysis(summary: dict[str, Any]) -> Iterator[str]:
+    found = _by_hand(summary)
+    if found is None:
+        return
+    known = False
+    for name, whom in (
+        ("between", "Reviewers agreed with one another"),
+        ("within", "Reviewers agreed with themselves"),
+    ):
+        figures = found[name]
+        if figures is None or figures["raw"] is None:
+            continue
+        known = True
+        seen = (
+            "texts that two or more decided"
+            if name == "between"
+            else "texts that were shown to them again, unannounced"
+        )
+        yield (
+            f"{whom} in {_share(figures, 'raw', 'raw_low', 'raw_high')} of {_count(figures['pairs'], 'pair')} of decisions to keep or"
+            f" to reject, on {figures['texts']:,} {seen}."
+        )
+        if figures["alpha"] is not None:
+            yield f"Krippendorff's alpha of these is {_within(figures, 'alpha', 'low', 'high')}."
+    if not known:
+        yield "No text was decided twice, so how far reviewers agree is not known."
+
+
+def _share(figures: dict[str, Any], name: str, low: str, high: str) -> str:
+    interval = "" if figures[low] is None else f" (95 % interval {figures[low]:.1%} to {figures[high]:.1%})"
+    return f"{figures[name]:.1%}{interval}"
+
+
+def _within(figures: dict[str, Any], name: str, low: str, high: str) -> str:
+    interval = "" if figures[low] is None else f" (95 % interval {figures[low]:.2f} to {figures[high]:.2f})"
+    return f"{figures[name]:.2f}{interval}"
+
+
+def _annotators(summary: dict[str, Any]) -> Iterator[str]:
+    found = _by_hand(summary)
+    for row in found["people"] if found else ():
+        days = row["first"] if row["first"] == row["last"] else f"{row['first']} to {row['last']}"
+        pace = "" if row["seconds"] is None else f", {row['seconds']:g} seconds each in the middle"
+        yield f"{row['reviewer'].capitalize()}: {_count(row['decisions'], 'decision')}, {days}{pace}."
+    if found:
+        yield "Who they are, and anything else about them, is not published."
+
+
+def _per_item(summary: dict[str, Any]) -> str:
+    found = _by_hand(summary)
+    return (
+        f"{found['per_text']:g} on average, of the {_count(found['texts'], 'text')} that were decided on"
+        if found
+        else ""
+    )
 
 
 def _tools(recipe: Recipe) -> Iterator[str]:

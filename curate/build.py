@@ -3,8 +3,11 @@
 Each stage sees what the stages before it left. Its `measure` runs shard by shard on an engine; its `decide` runs once, here,
 on `id` and the columns it NEEDS. Everything is written to the run folder as it is made, so a build that is stopped at any
 moment goes on from there, and a changed setting or changed code repeats that stage and those after it. What a stage
-measured of a row is taken over as long as the row's shard of text, the stage's code and its settings are the same: a
-corpus that has grown is measured where it is new.
+measured of a row is taken over as long as the row's text, the stage's code and its settings are the same: a corpus that
+has grown, or whose cleaning has changed, is measured where it is new.
+
+A reviewer's keep holds against the rules of `OVERRIDABLE`: their verdicts on that row are put aside, as overridden, and do
+not count.
 """
 
 import platform
@@ -27,7 +30,12 @@ from curate.progress import Progress, Watcher, listening, silent
 from curate.recipe import Recipe
 from curate.record import VERDICT
 from curate.runs import StageFolder
-from curate.stages import STAGES
+from curate.stages import STAGES, overruled
+
+# The folder whose parts hold the text: `clean` alone writes it, whoever comes later reads it there.
+TEXT = 1
+# Larger files are known by their time: hashing them would take seconds at every build.
+HASHED_BYTES = 2**26
 
 
 class Plan(NamedTuple):
@@ -50,7 +58,7 @@ def plan(recipe: Recipe, run: Path, limit: int | None = None) -> tuple[list[inta
     decided = intake.fingerprint(recipe, work)
     steps = [Plan(source, "", decided, decided, runs.is_done(source, decided))]
     for number, (name, stage) in enumerate(STAGES.items(), start=1):
-        settings = getattr(recipe, name)
+        settings = recipe.of(name)
         how = runs.fingerprint(runs.code_fingerprint(f"curate.stages.{name}"), stage.measured_by(settings))
         # Chained: what came before decides which rows are measured here.
         measured = runs.fingerprint(decided, how)
@@ -61,10 +69,14 @@ def plan(recipe: Recipe, run: Path, limit: int | None = None) -> tuple[list[inta
     return work, steps
 
 
-def _stamps(settings: BaseModel) -> list[tuple[str, int, int]]:
-    """Name, size and time of each file that the settings name."""
-    files = [path for path in config.paths(settings) if path.is_file()]
-    return [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+def _stamps(settings: BaseModel) -> list[tuple[str, int, str]]:
+    """Name, size and hash of each file that the settings name; of a large one the time instead of the hash."""
+    files = [(path, path.stat()) for path in config.paths(settings) if path.is_file()]
+    return [
+        # A file of decisions is written anew at every export, most often with the same bytes.
+        (str(path), stat.st_size, runs.file_digest(path) if stat.st_size <= HASHED_BYTES else str(stat.st_mtime_ns))
+        for path, stat in files
+    ]
 
 
 def build(
@@ -93,10 +105,12 @@ def build(
         read = intake.read(run, recipe, work, spread, watch)
         _refuse_nothing(steps[0].folder)
         for step in steps[1:]:
-            run_stage(run, step, getattr(recipe, step.folder.name), spread, watch)
+            run_stage(run, step, recipe.of(step.folder.name), spread, watch)
+        runs.forget_earlier(steps[TEXT].folder)
         watch(Progress("publish", 0, 1, 0))
         books = publish.publish(run)
         leaks = publish.contamination(run, recipe)
+        reviewed = publish.reviewed(run, recipe)
         trusted = publish.trusted(recipe)
         manifest = {
             "name": recipe.name,
@@ -105,6 +119,7 @@ def build(
             **books,
             **read,
             "contamination": leaks,
+            "review": reviewed,
             "trusted": trusted,
             "seeds": dict(_seeds(recipe)),
             "seconds": {step.folder.name: (step.folder.done or {})["seconds"] for step in steps},
@@ -143,10 +158,14 @@ def run_stage(run: Path, step: Plan, settings: Any, engine: engines.Engine, watc
     decision = stage.decide(rows, settings)
     _check(folder, rows, decision.verdicts)
     runs.write_parquet(folder.scores, decision.scores.sort("id"))
-    runs.write_parquet(folder.verdicts, decision.verdicts.sort("id", "rule"))
-    dropped = decision.verdicts["id"].n_unique()
+    standing, overridden = overruled(decision.verdicts, _kept_by_reviewers(run, folder))
+    runs.write_parquet(folder.overridden, overridden.sort("id", "rule"))
+    runs.write_parquet(folder.verdicts, standing.sort("id", "rule"))
+    dropped = standing["id"].n_unique()
     elapsed = time.monotonic() - started
-    figures = {"rows": rows.height, "dropped": dropped, "taken_over": taken_over}
+    if folder.number != TEXT:
+        runs.forget_earlier(folder)
+    figures = {"rows": rows.height, "dropped": dropped, "overridden": overridden.height, "taken_over": taken_over}
     runs.finish(folder, step.decided, **figures, seconds=round(elapsed, 3))
 
 
@@ -156,12 +175,10 @@ def measure_shard(run: Path, step: Plan, settings: Any, shard: str) -> tuple[int
     """
     folder, measure = step.folder, STAGES[step.folder.name].measure
     earlier = runs.stage_folders(run)[: folder.number]
-    # Text is written by `clean` alone (folder 1); whoever comes later reads it there.
-    text = earlier[min(1, folder.number - 1)]
+    text = earlier[min(TEXT, folder.number - 1)]
     frame = pl.read_parquet(text.path / shard).join(_dropped(earlier), on="id", how="anti", maintain_order="left")
-    origin = runs.fingerprint(step.how, runs.file_digest(text.path / shard))
-    earlier_part = runs.measured_before(folder, origin)
-    known = pl.read_parquet(earlier_part).join(frame, on="id", how="semi") if earlier_part.exists() else None
+    origin = _origin(step, text.path / shard)
+    known = _known(step, text, shard, frame, origin)
     if known is None or known.is_empty():
         measured, n_known = measure(frame, settings), 0
     else:
@@ -174,6 +191,31 @@ def measure_shard(run: Path, step: Plan, settings: Any, shard: str) -> tuple[int
         )
     runs.write_parquet(folder.path / shard, measured, made_from=origin)
     return frame.height, n_known
+
+
+def _kept_by_reviewers(run: Path, folder: StageFolder) -> pl.DataFrame:
+    """The `id` of every row that a reviewer kept, as far as the stages before this one know."""
+    review = [earlier for earlier in runs.stage_folders(run)[: folder.number] if earlier.name == "review"]
+    found = [pl.scan_parquet(earlier.scores).filter(pl.col("decision") == "keep").select("id") for earlier in review]
+    return found[0].collect() if found else pl.DataFrame(schema={"id": pl.String})
+
+
+def _origin(step: Plan, text: Path) -> str:
+    """What the part of a stage is made from: the stage's code and settings, and a shard of text."""
+    return runs.fingerprint(step.how, runs.file_digest(text))
+
+
+def _known(step: Plan, text: StageFolder, shard: str, frame: pl.DataFrame, origin: str) -> pl.DataFrame | None:
+    """What an earlier build measured, with the same code and settings, of rows of `frame` whose text is the same still."""
+    if part := runs.measured_before(step.folder, origin):
+        return pl.read_parquet(part).join(frame, on="id", how="semi")
+    for before in runs.earlier(text, shard):
+        part = runs.measured_before(step.folder, _origin(step, before))
+        if part and pl.read_parquet_schema(before) == frame.schema:
+            both = pl.read_parquet(before).join(frame, on="id", suffix=" now")
+            changed = (pl.col(name).ne_missing(pl.col(f"{name} now")) for name in frame.columns if name != "id")
+            return pl.read_parquet(part).join(both.filter(~pl.any_horizontal(changed)), on="id", how="semi")
+    return None
 
 
 def _refuse_nothing(source: StageFolder) -> None:

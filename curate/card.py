@@ -79,7 +79,9 @@ def render(recipe: Recipe, manifest: dict[str, Any], summary: dict[str, Any]) ->
         ("### Source data", [_list(said.sources), _licences(summary)]),
         ("#### Data collection and processing", [_list(said.processing), _rules(summary)]),
         ("#### Who are the source data producers?", [_PRODUCERS]),
-        ("### Annotations", _annotations(said)),
+        ("### Annotations", []),
+        ("#### Annotation process", _annotations(said)),
+        ("#### Who are the annotators?", [_list(said.annotators) if said.annotators else _plain(_who(said))]),
         ("### Personal and sensitive information", [_plain(" ".join(said.personal))]),
         ("## Bias, risks and limitations", [_list([*said.limits, *said.biases])]),
         ("## How to make it again", _again(recipe, manifest)),
@@ -101,7 +103,7 @@ def metadata(recipe: Recipe, summary: dict[str, Any]) -> str:
         language=languages or None,
         license=known if len(known) > 1 else known[0],
         license_name="-and-".join(others) or None,
-        annotations_creators=["machine-generated" if recipe.quality.use else "no-annotation"],
+        annotations_creators=_creators(recipe, summary),
         language_creators=["found"],
         multilinguality=None if not languages else "monolingual" if len(languages) == 1 else "multilingual",
         size_categories=[next((name for most, name in SIZES if summary["kept"] < most), "n>1T")],
@@ -170,7 +172,17 @@ def _rules(summary: dict[str, Any]) -> str:
 
 def _annotations(said: Account) -> list[str]:
     tools = [f"Machine annotations: {'; '.join(said.tools)}."] if said.tools else []
-    return [_plain(" ".join([*said.annotation, *tools]))]
+    return [_list([*said.annotation, *said.analysis, *tools])]
+
+
+def _who(said: Account) -> str:
+    return "No people: the models named above." if said.tools else "Nobody annotated this set."
+
+
+def _creators(recipe: Recipe, summary: dict[str, Any]) -> list[str]:
+    """By the Hub's names. Whether reviewers are experts is not known, and `other` says so."""
+    people = ["other"] if (summary["review"] or {}).get("by_hand") else []
+    return [*people, *(["machine-generated"] if recipe.quality.use else [])] or ["no-annotation"]
 
 
 def _again(recipe: Recipe, manifest: dict[str, Any]) -> list[str]:
@@ -180,6 +192,8 @@ def _again(recipe: Recipe, manifest: dict[str, Any]) -> list[str]:
         [file["source"], name, file["bytes"], f"`{file['sha256']}`"]
         for file, name in zip(manifest["files"], names, strict=True)
     ]
+    if replayed := manifest.get("review"):
+        files.append(["decisions", replayed["file"], replayed["bytes"], f"`{replayed['sha256']}`"])
     versions = ", ".join(f"{name} {number}" for name, number in manifest["versions"].items())
     seeds = ", ".join(f"{name} {seed}" for name, seed in manifest["seeds"].items())
     limit = "" if manifest["limit"] is None else f" --limit {manifest['limit']}"

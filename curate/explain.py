@@ -26,7 +26,8 @@ def explain(run: Path, wanted: str) -> dict[str, Any]:
     """What became of one input, by id, by the start of an id, or by key, and why.
 
     `input`: its row of inputs.parquet; `fate`: kept or dropped; `stages`: for each stage that saw it `measured` (column:
-    value), `verdicts` (each with `margin`: how far the value is beyond the limit) and `scores` and, for the filters, `rules`:
+    value), `verdicts` (each with `margin`: how far the value is beyond the limit), `overridden` (verdicts that do not count
+    because a reviewer kept it) and `scores` and, for the filters, `rules`:
     every rule that is on for its source, with `value`, `limit`, `margin` (how far the value may still move, negative where it
     failed) and `passed`; `edits` and `diff`: what cleaning changed; `text`: the clean prompt and response; `twins`, `leaks` and
     `rank`: see the functions below. Raises RunError where there is no such input, or more than one.
@@ -39,11 +40,14 @@ def explain(run: Path, wanted: str) -> dict[str, Any]:
     stages = [_stage(folder, row["id"]) for folder in folders]
     for stage in stages:
         if stage["stage"] == "filters" and stage["measured"]:
-            stage["rules"] = _rules(
-                recipe.filters, row["source"], {**(clean or {}), **stage["measured"]}, stage["verdicts"]
+            stage["rules"] = filter_rules(
+                recipe.filters,
+                row["source"],
+                {**(clean or {}), **stage["measured"]},
+                stage["verdicts"] + stage["overridden"],
             )
     seen = [stage for stage in stages if stage["measured"] or stage["verdicts"] or stage["scores"]]
-    _name_the_others(run, [verdict for stage in seen for verdict in stage["verdicts"]])
+    _name_the_others(run, [verdict for stage in seen for verdict in stage["verdicts"] + stage["overridden"]])
     dropped = any(stage["verdicts"] for stage in seen)
     return {
         "input": row,
@@ -87,21 +91,29 @@ def _row(folder: StageFolder, wanted: str, columns: cs.Selector | None = None) -
 def _stage(folder: StageFolder, wanted: str) -> dict[str, Any]:
     mine = pl.col("id") == wanted
     measured = _row(folder, wanted, cs.all() - BULK) if folder.number > 1 else None
-    verdicts = pl.scan_parquet(folder.verdicts).filter(mine).collect().drop("id", "stage").to_dicts()
-    rules = STAGES[folder.name].RULES if folder.name in STAGES else SOURCE_RULES
-    for verdict in verdicts:
-        verdict["sentence"] = rules.get(verdict["rule"], "")
-        compared = None not in (verdict["value"], verdict["limit"])
-        verdict["margin"] = round(abs(verdict["value"] - verdict["limit"]), 6) if compared else None
     scores = (
         pl.scan_parquet(folder.scores).filter(mine).collect().drop("id").to_dicts() if folder.scores.exists() else []
     )
     return {
         "stage": folder.name,
         "measured": {name: value for name, value in (measured or {}).items() if name != "id"},
-        "verdicts": verdicts,
+        "verdicts": _verdicts(folder.verdicts, folder, wanted),
+        "overridden": _verdicts(folder.overridden, folder, wanted),
         "scores": scores[0] if scores else {},
     }
+
+
+def _verdicts(file: Path, folder: StageFolder, wanted: str) -> list[dict[str, Any]]:
+    """The verdicts on one row in a file of verdicts, each with its `sentence` and `margin`."""
+    if not file.exists():
+        return []
+    rows = pl.scan_parquet(file).filter(pl.col("id") == wanted).collect().drop("id", "stage").to_dicts()
+    rules = STAGES[folder.name].RULES if folder.name in STAGES else SOURCE_RULES
+    for row in rows:
+        row["sentence"] = rules.get(row["rule"], "")
+        compared = None not in (row["value"], row["limit"])
+        row["margin"] = round(abs(row["value"] - row["limit"]), 6) if compared else None
+    return rows
 
 
 def _name_the_others(run: Path, verdicts: list[dict[str, Any]]) -> None:
@@ -113,10 +125,13 @@ def _name_the_others(run: Path, verdicts: list[dict[str, Any]]) -> None:
         verdict["other_key"] = keys.get(verdict["other"])
 
 
-def _rules(
+def filter_rules(
     settings: filters.Settings, source: str, measured: dict[str, Any], verdicts: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Each rule that is on for this source: what it measured, how it compares, the limit, and whether that held."""
+    """Each rule that is on for this source: what it measured, how it compares, the limit, and whether that held.
+
+    `measured` has every column that such a rule compares, `verdicts` those of the filters on this row.
+    """
     failed = {verdict["rule"] for verdict in verdicts}
     rows = []
     for rule in TABLE:

@@ -33,6 +33,8 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
 _CONDITION = re.compile(r"\s*(<=|>=|==|<|>)\s*([-+]?[\d_]*\.?\d+(?:[eE][-+]?\d+)?)\s*")
 
 SOURCE_FIGURES = ("inputs", "readable", "passed", "kept")
+# Of decisions that the build replayed, and of all that people decided about the run.
+REPLAYED, BY_HAND = ("kept", "rejected", "edited", "absent"), ("texts", "share", "rejected_since")
 SETS = ("chosen", "random", "longest")
 SET_FIGURES = ("examples", "sources", "strata", "median_response_chars", "median_score")
 RULES = {rule for rules in (SOURCE_RULES, *(stage.RULES for stage in STAGES.values())) for rule in rules}
@@ -42,6 +44,7 @@ KNOWN = (
     *(f"stages.{stage}.{figure}" for stage in ("source", *STAGES) for figure in ("into", "dropped", "left")),
     *(f"rules.{rule}.{figure}" for rule in sorted(RULES) for figure in ("dropped", "alone", "trusted_kill_rate")),
     *(f"contamination.{figure}" for figure in (*categories.ORDER, "gray", "decided", "stale")),
+    *(f"review.{figure}" for figure in (*REPLAYED, "stale", *BY_HAND, "alpha", "self_agreement")),
     *(f"{name}.{figure}" for name in SETS for figure in SET_FIGURES),
     *(f"diversity.{name}.{measure}" for name in SETS for measure in MEASURES),
 )
@@ -106,12 +109,23 @@ def _figures(summary: dict[str, Any]) -> Iterator[tuple[str, float | None]]:
         yield from ((f"contamination.{name}", leaks[name]) for name in ("gray", "decided"))
         yield "contamination.stale", len(leaks["stale"])
         yield from ((f"contamination.{name}", count) for name, count in leaks.get("kept", {}).items())
+    yield from _reviewed(summary["review"] or {})
     for row in summary["chosen"]:
         yield from ((f"{row['set']}.{figure}", row[figure]) for figure in SET_FIGURES)
     for row in summary["diversity"]["rows"]:
         yield f"diversity.{row['set']}.{row['measure']}", row["value"]
     for row in summary["licenses"]:
         yield f"licenses.{row['license'] or 'null'}", row["examples"]
+
+
+def _reviewed(found: dict[str, Any]) -> Iterator[tuple[str, float | None]]:
+    if replayed := found.get("replayed"):
+        yield from ((f"review.{figure}", replayed[figure]) for figure in REPLAYED)
+        yield "review.stale", len(replayed["stale"])
+    if by_hand := found.get("by_hand"):
+        yield from ((f"review.{figure}", by_hand[figure]) for figure in BY_HAND)
+        yield "review.alpha", (by_hand["between"] or {}).get("alpha")
+        yield "review.self_agreement", (by_hand["within"] or {}).get("raw")
 
 
 def check(expect: dict[str, Any], summary: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """From finished stages to the files that others read: dataset, ledger, baselines; and the books, which must balance."""
 
+import hashlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any, BinaryIO
 import orjson
 import polars as pl
 
-from curate import chat, corpus, runs
+from curate import chat, corpus, decisions, runs
 from curate.contamination import categories, review
 from curate.errors import BalanceError
 from curate.recipe import Recipe
@@ -105,6 +106,68 @@ def contamination(run: Path, recipe: Recipe) -> dict[str, Any] | None:
         "stale": found.stale.to_dicts(),
         "kept": {category: kept.get(category, 0) for category in categories.ORDER},
     }
+
+
+def reviewed(run: Path, recipe: Recipe) -> dict[str, Any] | None:
+    """What became of the decisions of reviewers that the recipe replays, or None where it replays none.
+
+    `file`: its name, with its `bytes` and `sha256`; `decisions`: lines in it; of the examples of this build `kept`, `rejected` and `edited` are how many a
+    decision speaks of; `overridden`: rows `stage`, `rule`, `examples`: kept although this rule would drop them;
+    `not_kept`: the same of verdicts that no keep holds against, copies of what is kept left out; `stale`: rows `key`, `example`, `content` (that was decided
+    on), `now` (what the text is since), `decision`, `time`; `absent`: lines on neither a text nor an example of this corpus.
+    """
+    if recipe.review.decisions is None:
+        return None
+    folders = runs.stage_folders(run)
+    folder = next(folder for folder in folders if folder.name == "review")
+    decided = decisions.read(recipe.review.decisions)
+    contents = dict(pl.scan_parquet(folder.parts).select("id", "content").collect().iter_rows())
+    stale = decided.stale(contents)
+    inputs = pl.scan_parquet(run / "inputs.parquet").select("id", "key")
+    keys = dict(inputs.filter(pl.col("id").is_in([line.example for line, _ in stale])).collect().iter_rows())
+    scores = pl.read_parquet(folder.scores, columns=["id", "decision"])
+    kept = scores.filter(pl.col("decision") == "keep").select("id")
+    edited = pl.scan_parquet(folders[1].parts).filter(pl.col("edits").list.contains("reviewer"))
+    overridden = [pl.read_parquet(folder.overridden) for folder in folders if folder.overridden.exists()]
+    ledger = pl.read_parquet(run / "ledger.parquet", columns=["id", "stage", "rule", "other"])
+    in_spite = ledger.join(kept, on="id", how="semi")
+    # Of copies that are all kept one is in the set: that was granted.
+    in_spite = in_spite.join(
+        kept.with_columns(rule=pl.lit("exact_duplicate")),
+        left_on=["other", "rule"],
+        right_on=["id", "rule"],
+        how="anti",
+    )
+    return {
+        "file": recipe.review.decisions.name,
+        "bytes": recipe.review.decisions.stat().st_size,
+        "sha256": _sha256(recipe.review.decisions),
+        "decisions": len(decided.lines),
+        "kept": kept.height,
+        "rejected": scores.filter(pl.col("decision") == "reject").height,
+        "edited": edited.select(pl.len()).collect().item(),
+        "overridden": _by_rule(pl.concat(overridden)),
+        "not_kept": _by_rule(in_spite),
+        "stale": [
+            {
+                "key": keys[line.example],
+                **{name: getattr(line, name) for name in ("example", "content", "decision", "time")},
+                "now": now,
+            }
+            for line, now in stale
+        ],
+        "absent": len(decided.absent(contents)),
+    }
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _by_rule(verdicts: pl.DataFrame) -> list[dict[str, Any]]:
+    counts = verdicts.group_by("stage", "rule").agg(examples=pl.col("id").n_unique())
+    return counts.sort(["examples", "stage", "rule"], descending=[True, False, False]).to_dicts()
 
 
 def trusted(recipe: Recipe) -> dict[str, Any] | None:

@@ -251,13 +251,15 @@ def _show_explanation(found: dict[str, Any]) -> None:
 
 def _show_stage(stage: dict[str, Any]) -> None:
     click.echo(f"\n{stage['stage']}")
-    for verdict in stage["verdicts"]:
+    told = [("dropped by", "red", verdict) for verdict in stage["verdicts"]]
+    told += [("kept by a reviewer although", "yellow", verdict) for verdict in stage["overridden"]]
+    for what_became, color, verdict in told:
         value = f":{_compared(verdict)}" if verdict["value"] is not None else ""
         margin = f", beyond it by {verdict['margin']:.4g}" if verdict["margin"] is not None else ""
         other = verdict["other_key"] or verdict["other"]
         shown = ((other, "because of"), (verdict["detail"], "found"))
         extra = "".join(f" ({label} {what})" for what, label in shown if what)
-        click.secho(f"  dropped by {verdict['rule']}{value}{margin}{extra}", fg="red")
+        click.secho(f"  {what_became} {verdict['rule']}{value}{margin}{extra}", fg=color)
         click.echo(f"    {verdict['sentence']}")
     for rule in stage.get("rules", []):
         held = click.style("ok", fg="green") if rule["passed"] else click.style("no", fg="red")

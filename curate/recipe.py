@@ -9,6 +9,7 @@ from curate import config, embed, gates
 from curate.config import Strict
 from curate.errors import ConfigError, did_you_mean
 from curate.sources import instructions, reddit, stackexchange, wikihow
+from curate.stages.clean import Replaying
 from curate.stages.clean import Settings as Clean
 from curate.stages.decontaminate import Settings as Decontaminate
 from curate.stages.exact import Settings as Exact
@@ -16,6 +17,7 @@ from curate.stages.filters import Settings as Filters
 from curate.stages.meaning import Settings as Meaning
 from curate.stages.near import Settings as Near
 from curate.stages.quality import Settings as Quality
+from curate.stages.review import Settings as Review
 from curate.stages.select import Settings as Select
 
 SHIPPED = Path(__file__).parent / "recipes"
@@ -60,6 +62,7 @@ class Recipe(Strict):
         {}, description="gates: figures of the report and what they must be, or the build exits with 1 (reports.md)"
     )
     clean: Clean = Field(Clean(), description="cleaning: what is repaired in the text")
+    review: Review = Field(Review(), description="decisions of reviewers, replayed")
     filters: Filters = Field(Filters(), description="the rules and their limits")
     encoder: embed.Settings = Field(
         embed.Settings(), description="the model that embeds, for every stage that does not name another"
@@ -108,6 +111,12 @@ class Recipe(Strict):
         for name in self.expect:
             gates.refuse_unknown(name, self.sources)
         return self
+
+    def of(self, stage: str) -> Any:  # noqa: ANN401 - each stage has its own
+        """The settings that a stage of a build works with: its own section; `clean` is told whose edits it makes."""
+        if stage == "clean" and self.review.decisions is not None:
+            return Replaying(**self.clean.model_dump(), decisions=self.review.decisions)
+        return getattr(self, stage)
 
     @property
     def active(self) -> dict[str, SourceSettings]:

@@ -2,9 +2,10 @@
 
     runs/<name>/
       recipe.yaml  manifest.json  inputs.parquet  dataset.jsonl  dataset.parquet  ledger.parquet
-      0-source/ 1-clean/ ...   part-*.parquet, verdicts.parquet, scores.parquet, begun.json, done.json
+      0-source/ 1-clean/ ...   part-*.parquet, verdicts.parquet, overridden.parquet, scores.parquet, begun.json, done.json
 
-While a stage runs again, its earlier parts lie beside the new ones as earlier-<origin>.parquet. A stage folder carries `begun.json` (the fingerprint of what its parts are made from) from its first moment and `done.json`
+While a stage runs again, its earlier parts lie beside the new ones as earlier-<origin>-<part>; those of the text stay until the
+build is done. A stage folder carries `begun.json` (the fingerprint of what its parts are made from) from its first moment and `done.json`
 (the fingerprint of what its verdicts are made from, rows, seconds) from its last. A part with its final name is whole: it was written under another
 name, flushed to disk and renamed.
 """
@@ -20,7 +21,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
@@ -65,6 +66,11 @@ class StageFolder:
     def verdicts(self) -> Path:
         """The verdicts of this stage (schema VERDICT)."""
         return self.path / "verdicts.parquet"
+
+    @property
+    def overridden(self) -> Path:
+        """The verdicts that do not count because a reviewer kept the row (schema VERDICT). Sources have none."""
+        return self.path / "overridden.parquet"
 
     @property
     def scores(self) -> Path:
@@ -216,7 +222,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
 def begin(folder: StageFolder, fingerprint: str) -> None:
     """Make a stage folder ready: parts made from the same fingerprint stay, anything else goes.
 
-    Parts that say what they were made from stay aside, for `measured_before`, until the stage is finished.
+    Parts that say what they were made from stay aside, for `measured_before` and `earlier`, until `forget_earlier`.
     """
     with clear_write_errors(folder.path):
         begun = read_json(folder.path / "begun.json")
@@ -224,7 +230,7 @@ def begin(folder: StageFolder, fingerprint: str) -> None:
             folder.path.mkdir(parents=True, exist_ok=True)
             for part in folder.parts:
                 if origin := made_from(part):
-                    part.replace(measured_before(folder, origin))
+                    part.replace(folder.path / f"earlier-{origin}-{part.name}")
             for path in folder.path.iterdir():
                 if not path.name.startswith("earlier-"):
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -234,9 +240,20 @@ def begin(folder: StageFolder, fingerprint: str) -> None:
             leftover.unlink()
 
 
-def measured_before(folder: StageFolder, origin: str) -> Path:
-    """Where a part that an earlier build made from `origin` is kept while the stage runs again; it may not exist."""
-    return folder.path / f"earlier-{origin}.parquet"
+def measured_before(folder: StageFolder, origin: str) -> Path | None:
+    """The part that an earlier build made from `origin`, kept while the stage runs again; None where there is none."""
+    return next(iter(sorted(folder.path.glob(f"earlier-{origin}-*"))), None)
+
+
+def earlier(folder: StageFolder, part: str) -> list[Path]:
+    """What earlier builds had under the name `part`, as far as it is kept."""
+    return sorted(folder.path.glob(f"earlier-*-{part}"))
+
+
+def forget_earlier(folder: StageFolder) -> None:
+    """Remove what earlier builds left for this one to take over."""
+    for part in folder.path.glob("earlier-*.parquet"):
+        part.unlink()
 
 
 def is_done(folder: StageFolder, fingerprint: str) -> bool:
@@ -247,8 +264,6 @@ def is_done(folder: StageFolder, fingerprint: str) -> bool:
 
 def finish(folder: StageFolder, fingerprint: str, **figures: Any) -> None:  # noqa: ANN401 - counts, seconds and tables
     """Mark a stage as finished; the last write of the stage."""
-    for part in folder.path.glob("earlier-*.parquet"):
-        part.unlink()
     write_json(folder.path / "done.json", {"fingerprint": fingerprint, **figures})
 
 
@@ -285,15 +300,20 @@ def code_fingerprint(module: str) -> str:
     return fingerprint(sources, {name: version(name) for name in LIBRARIES})
 
 
-def _imports(source: str) -> Iterator[str]:
+# Stages share most of their modules, and parsing these eleven times is most of the time of a small build.
+@lru_cache(maxsize=1024)
+def _imports(source: str) -> tuple[str, ...]:
+    """The modules that a source imports, and what it takes from packages."""
+    found: list[str] = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "curate":
             # A package is left out where only modules are taken from it: its other modules do not matter then.
             for alias in node.names:
                 name = f"{node.module}.{alias.name}"
-                yield name if _is_module(name) else str(node.module)
+                found.append(name if _is_module(name) else str(node.module))
+    return tuple(found)
 
 
 def _is_module(name: str) -> bool:

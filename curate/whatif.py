@@ -17,7 +17,7 @@ from curate.errors import ConfigError
 from curate.recipe import Recipe
 from curate.record import VERDICT
 from curate.runs import StageFolder
-from curate.stages import STAGES, decontaminate, filters, meaning, near, select
+from curate.stages import STAGES, decontaminate, filters, meaning, near, overruled, select
 
 # Rows of one stage that are embedded here; more of them are a matter of minutes, not of seconds.
 MOST_EMBEDDED = 2_000
@@ -50,7 +50,7 @@ def whatif(run: Path, overrides: tuple[str, ...]) -> dict[str, Any]:
     folders = runs.stage_folders(run)
     layers = [Layer(folder, None, None, pl.read_parquet(folder.verdicts)) for folder in folders[:first]]
     for folder in folders[first:]:
-        layers.append(_decided(folder, layers, getattr(after, folder.name)))
+        layers.append(_decided(folder, layers, after.of(folder.name)))
     old = pl.concat([pl.read_parquet(folder.verdicts) for folder in folders])
     new = pl.concat([layer.verdicts for layer in layers])
     inputs = pl.read_parquet(run / "inputs.parquet", columns=["id", "key", "source"])
@@ -91,6 +91,10 @@ def _first_changed(before: Recipe, after: Recipe, run: Path) -> int:
         if name not in (*STAGES, *SAYINGS):
             raise ConfigError(f"{name} changes what is read or measured, so it takes a build: {build}")
         old, new = getattr(before, name), getattr(after, name)
+        if name == "review" and STAGES["clean"].measured_by(before.of("clean")) != STAGES["clean"].measured_by(
+            after.of("clean")
+        ):
+            raise ConfigError(f"review.decisions changes texts, so it takes a build: {build}")
         if name in STAGES and _asks_for_more(name, old, new):
             keys = ", ".join(row["key"] for row in settings_changed(before, after) if row["key"].startswith(f"{name}."))
             raise ConfigError(f"{keys} changes what stage {name} measures of every row, so it takes a build: {build}")
@@ -133,7 +137,15 @@ def _decided(folder: StageFolder, layers: list[Layer], settings: Any) -> Layer: 
         new = stage.measure(rows, settings)
     rows = _corpus(layers, folder, new, reached, stage.NEEDS)
     decision = stage.decide(rows, settings)
-    return Layer(folder, new, decision.scores, decision.verdicts.select(VERDICT.names()))
+    standing, _ = overruled(decision.verdicts, _kept_by_reviewers(layers))
+    return Layer(folder, new, decision.scores, standing.select(VERDICT.names()))
+
+
+def _kept_by_reviewers(layers: list[Layer]) -> pl.DataFrame:
+    """The `id` of every row that a reviewer kept, as far as these stages know."""
+    review = [_scores(layer) for layer in layers if layer.folder.name == "review"]
+    found = [scores.filter(pl.col("decision") == "keep").select("id").collect() for scores in review]
+    return found[0] if found else pl.DataFrame(schema={"id": pl.String})
 
 
 def _refuse_models(name: str, settings: Any, rows: int) -> None:  # noqa: ANN401 - each stage has its own

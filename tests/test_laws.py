@@ -163,10 +163,10 @@ def test_a_changed_setting_repeats_its_stage_and_those_after_it(built, tmp_path)
 def test_a_moved_limit_decides_anew_without_measuring_again(built, tmp_path):
     run = tmp_path / "run"
     build(recipes.load("sample", SMALL_SHARDS), run)
-    stamps = {path: path.stat().st_mtime_ns for path in run.glob("2-filters/part-*.parquet")}
+    stamps = {path: path.stat().st_mtime_ns for path in run.glob("3-filters/part-*.parquet")}
     moved = recipes.load("sample", (*SMALL_SHARDS, "filters.profiles.wikihow.min_chars=900"))
     summary = build(moved, run)
-    assert {path: path.stat().st_mtime_ns for path in run.glob("2-filters/part-*.parquet")} == stamps
+    assert {path: path.stat().st_mtime_ns for path in run.glob("3-filters/part-*.parquet")} == stamps
     build(moved, tmp_path / "afresh")
     assert digest(run) == digest(tmp_path / "afresh") != digest(built)
     assert any(row["rule"] == "min_chars" and row["dropped"] > 16 for row in summary["rules"])
@@ -229,10 +229,10 @@ MOMENTS = [
     "0-source/task-0000.json",
     "0-source/done.json",
     "1-clean/part-0000-00003.parquet",
-    "2-filters/part-0001-00000.parquet",
-    "2-filters/verdicts.parquet",
-    "5-near/part-0000-00001.parquet",
-    "8-select/begun.json",
+    "3-filters/part-0001-00000.parquet",
+    "3-filters/verdicts.parquet",
+    "6-near/part-0000-00001.parquet",
+    "9-select/begun.json",
     "ledger.parquet",
 ]
 

@@ -5,11 +5,12 @@ import polars as pl
 
 
 def share_out(strata: pl.DataFrame, quotas: dict[str, int], size: int, temperature: float) -> pl.DataFrame:
-    """`strata` (`bucket`, `stratum`, `n`) with `places`: how many of each stratum are in a set of `size`.
+    """`strata` (`bucket`, `stratum`, `n`, `held`) with `places`: how many of each stratum are in a set of `size`.
 
     Every bucket gets its quota or all it has; places left over go to the buckets that have more, in proportion to their
     quotas (to what they have left, where none of them has a quota). Within a bucket places follow n^(1/temperature),
-    never more than n, rounded by largest remainder with ties in the order of names.
+    never more than n, rounded by largest remainder with ties in the order of names, and at least `held` (how many of n must
+    be in the set) as far as the bucket has places.
     """
     buckets = strata.group_by("bucket").agg(pl.col("n").sum()).sort("bucket")
     names, have = buckets["bucket"].to_list(), buckets["n"].to_numpy()
@@ -22,10 +23,23 @@ def share_out(strata: pl.DataFrame, quotas: dict[str, int], size: int, temperatu
         take = take + apportion(weight, room, missing)
     chosen = []
     for name, places in zip(names, take, strict=True):
-        n = strata.filter(pl.col("bucket") == name)["n"].to_numpy()
-        chosen.append(apportion(n ** (1 / temperature), n, int(places)))
+        mine = strata.filter(pl.col("bucket") == name)
+        n, held = mine["n"].to_numpy(), mine["held"].to_numpy()
+        chosen.append(_apportion_from(n ** (1 / temperature), n, held, int(places)))
     flat = np.concatenate(chosen) if chosen else np.array([], dtype=np.int64)
     return strata.with_columns(places=pl.Series(flat, dtype=pl.Int64))
+
+
+def _apportion_from(weights: np.ndarray, capacity: np.ndarray, least: np.ndarray, total: int) -> np.ndarray:
+    """`apportion`, where each gets `least` before anyone gets more."""
+    if least.sum() >= total:
+        return apportion(least.astype(float), least, total)
+    given, raised = apportion(weights, capacity, total), np.zeros(len(weights), dtype=bool)
+    while (given < least).any():
+        raised |= given < least
+        rest = apportion(np.where(raised, 0.0, weights), capacity, total - int(least[raised].sum()))
+        given = np.where(raised, least, rest)
+    return given
 
 
 def apportion(weights: np.ndarray, capacity: np.ndarray, total: int) -> np.ndarray:

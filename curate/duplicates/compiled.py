@@ -11,7 +11,7 @@ from numba import njit, uint32, uint64
 
 Array = np.ndarray[Any, Any]
 # What is known of a row before the pass.
-OPEN, FIXED, BARRED = 0, 1, 2
+OPEN, FIXED, BARRED, HELD = 0, 1, 2, 3
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -264,7 +264,7 @@ def greedy(
     """Decide the places from `first` to `last`, in order: kept, or near to (row 0) or repeating (row 1) a kept one.
 
     `found[0 | 1, place]`, int32: that place, or -1; `values`, float64: the similarity. A place is kept where there is
-    neither and it is not BARRED; FIXED places are kept unseen.
+    neither and it is not BARRED; FIXED places are kept unseen, HELD ones whatever is found.
     """
     seen, seen_words, distinct, scratch, index = memory
     for place in range(first, last):
@@ -276,6 +276,10 @@ def greedy(
         else:
             for band in range(near.earlier.shape[0]):
                 _step(near.earlier[band], kept, place)
-        kept[place] = states[place] == FIXED or (states[place] == OPEN and found[0, place] < 0 and found[1, place] < 0)
+        kept[place] = (
+            states[place] == FIXED
+            or states[place] == HELD
+            or (states[place] == OPEN and found[0, place] < 0 and found[1, place] < 0)
+        )
         if kept[place] and novel.n_words:
             _index(novel, place, index)

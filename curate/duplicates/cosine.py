@@ -66,13 +66,16 @@ def nearest(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return products.nearest(a, b, pool)
 
 
-def representatives(best_first: np.ndarray, threshold: float, *, exact_rows: int = 100_000) -> Representatives:
+def representatives(
+    best_first: np.ndarray, threshold: float, *, exact_rows: int = 100_000, held: int = 0
+) -> Representatives:
     """Which rows of `best_first` (n, d), the one to keep first, stay, and which kept row drops each of the others.
 
     In the order given, a row goes if and only if its cosine to a row that was kept before it is `threshold` (above 0) or
     more; the most similar of those is its twin, the earliest of equals. So a row that goes is itself that similar to one
     that stays: there is no chaining, unlike with connected components, and nobody goes because of one who goes himself.
-    Dropped rows are never looked at again, so large groups cost little.
+    Dropped rows are never looked at again, so large groups cost little. The first `held` rows stay whatever they resemble;
+    their twins are told all the same.
 
     Up to `exact_rows` rows the search is exact. Above, a row is compared with kept rows in the k-means cells next to it
     (as SemDeDup, Abbas et al. 2023, section 3, which looks into a row's own cell alone), as many as it takes to find 99 %
@@ -85,10 +88,10 @@ def representatives(best_first: np.ndarray, threshold: float, *, exact_rows: int
     with products.threads() as pool:
         codes = products.encode(best_first, pool)
         if len(best_first) <= exact_rows:
-            twin, cosine = greedy.representatives(codes, threshold, pool, tell=True)
+            twin, cosine = greedy.representatives(codes, threshold, pool, held=held, tell=True)
             return Representatives(twin, cosine, 1.0)
         searched, recall = cells.searched(codes, threshold, pool)
-        twin, cosine = greedy.representatives(codes, threshold, pool, searched, tell=True)
+        twin, cosine = greedy.representatives(codes, threshold, pool, searched, held=held, tell=True)
         return Representatives(twin, cosine, recall)
 
 

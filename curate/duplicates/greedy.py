@@ -59,12 +59,13 @@ def representatives(
     searched: np.ndarray | None = None,
     block: int | None = None,
     *,
+    held: int = 0,
     tell: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """`twin` and `cosine` as `curate.duplicates.cosine.representatives`, for codes of rows in the order of their rank.
 
     `searched` (n, p): the cells in which each row looks for kept rows, its own first; without it there is one cell.
-    Rows of one block are compared with one another whatever their cells are. Without cells `block` changes nothing.
+    The first `held` rows stay all the same. Rows of one block are compared with one another whatever their cells are. Without cells `block` changes nothing.
     With `tell` the progress is told.
     """
     n = len(codes.row)
@@ -75,9 +76,10 @@ def representatives(
     for top in range(0, n, size):
         here = codes.take(slice(top, top + size))
         on_shelf = _on_shelf(here, cells[top : top + size], shelf, threshold, pool)
-        free = np.setdiff1d(np.arange(len(here.row)), on_shelf.left)
-        stays = free[_first_come(here.take(free), threshold, pool, whole=searched is None)]
-        goes = np.setdiff1d(np.arange(len(here.row)), stays)
+        own = np.arange(min(max(held - top, 0), len(here.row)))
+        free = np.union1d(own, np.setdiff1d(np.arange(len(here.row)), on_shelf.left))
+        stays = free[_first_come(here.take(free), threshold, pool, len(own), whole=searched is None)]
+        goes = np.union1d(own, np.setdiff1d(np.arange(len(here.row)), stays))
         late = products.matches(here.take(goes), here.take(stays), threshold, pool)
         late = Pairs(goes[late.left], stays[late.right], late.cosine)
         earlier = late.right < late.left
@@ -110,22 +112,24 @@ def _on_shelf(here: Codes, cells: np.ndarray, shelf: Shelf, threshold: float, po
     return products.joined(list(products.in_order(pool, look, jobs)))
 
 
-def _first_come(codes: Codes, threshold: float, pool: ThreadPoolExecutor, *, whole: bool) -> np.ndarray:
-    """Which of the rows of a block stay; (n,) bool. `whole`: by all their pairs at once, else in smaller blocks."""
+def _first_come(codes: Codes, threshold: float, pool: ThreadPoolExecutor, held: int, *, whole: bool) -> np.ndarray:
+    """Which of the rows of a block stay, the first `held` whatever they resemble; (n,) bool. `whole`: by all their pairs
+    at once, else in smaller blocks.
+    """
     if not whole:
-        return representatives(codes, threshold, pool)[0] < 0
+        return (representatives(codes, threshold, pool, held=held)[0] < 0) | (np.arange(len(codes.row)) < held)
     pairs = products.pairs(codes, threshold, pool)
     order = np.argsort(pairs.right, kind="stable")
     stays = np.ones(len(codes.row), dtype=np.bool_)
-    _drop(pairs.left[order], pairs.right[order], stays)
+    _drop(pairs.left[order], pairs.right[order], stays, held)
     return stays
 
 
 @_compiled
-def _drop(left, right, stays):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202 - numba infers them
-    """Of pairs sorted by `right`, left < right: whoever is paired with one who stays goes."""
+def _drop(left, right, stays, held):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202 - numba infers them
+    """Of pairs sorted by `right`, left < right: whoever is paired with one who stays goes, but for the first `held`."""
     for n in range(len(left)):
-        if stays[left[n]]:
+        if stays[left[n]] and right[n] >= held:
             stays[right[n]] = False
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from curate.duplicates import compiled
-from curate.duplicates.compiled import BARRED, FIXED, OPEN, Array, Near, Novel, Sets
+from curate.duplicates.compiled import BARRED, FIXED, HELD, OPEN, Array, Near, Novel, Sets
 from curate.duplicates.minhash import Bands
 from curate.progress import inside
 
@@ -66,12 +66,20 @@ def lists(column: pl.Series) -> Sets:
 
 
 def choose(
-    rows: Signed, order: Array, threshold: float, keys: Bands, *, barred: Array | None = None, novel: Novel = NOT_NOVEL
+    rows: Signed,
+    order: Array,
+    threshold: float,
+    keys: Bands,
+    *,
+    barred: Array | None = None,
+    held: Array | None = None,
+    novel: Novel = NOT_NOVEL,
 ) -> tuple[Found, Found]:
     """For each row the near duplicate, and the earlier instruction, that it gives way to.
 
     `order` (rows,): row numbers, best first. `barred` (rows,), bool: rows that leave for another reason, so that none
-    gives way to them. NOT_SIGNED for `rows` switches the one search off, NOT_NOVEL the other, whose places are those of
+    gives way to them. `held`, likewise: rows that stay whatever they resemble, so that others give way to them; what they
+    would give way to is found all the same. NOT_SIGNED for `rows` switches the one search off, NOT_NOVEL the other, whose places are those of
     `order` (curate.duplicates.novelty).
 
     Recall is that of the bands, less the pairs in buckets of more than LOOKED_AT kept rows; precision is exact, but for
@@ -80,6 +88,8 @@ def choose(
     states = np.full(order.size, OPEN, dtype=np.int8)
     if barred is not None:
         states[barred[order]] = BARRED
+    if held is not None:
+        states[held[order]] = HELD
     found, values = _pass(rows, order, threshold, keys, states, novel)
     return _by_row(found[0], values[0], order), _by_row(found[1], values[1], order)
 

@@ -7,6 +7,8 @@ import numpy as np
 import polars as pl
 
 from curate import files
+from curate.chat import Message
+from curate.decisions import hashes
 from curate.errors import ConfigError, InputError
 
 # Below this many decisions a cross-validated AUC says next to nothing: its interval is wider than 0.4.
@@ -38,11 +40,13 @@ def decisions(path: Path) -> pl.DataFrame:
     """`content` (String: `curate.text.content_hashes`) and `keep` (Boolean) of a log of decisions, one row a content.
 
     The log is JSON Lines: {"content": hash, "decision": "keep" | "reject", ...}; of several decisions on one content the
-    last counts. Raises ConfigError where the file is missing, InputError where a line is anything else.
+    last counts. A line with "messages" is an edit, and a keep of the text that it makes too, unless a line says otherwise.
+    Raises ConfigError where the file is missing, InputError where a line is anything else.
     """
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; expected the reviewer's decisions as JSON Lines (content, decision)")
     found: dict[str, bool] = {}
+    made: list[list[Message]] = []
     for number, row in files.json_lines(path):
         if isinstance(row, files.Unreadable):
             raise InputError(f"{path}:{number}: {row.reason}")
@@ -52,8 +56,18 @@ def decisions(path: Path) -> pl.DataFrame:
                 f"{path}:{number}: content {content!r}, decision {decision!r}; expected a hash and 'keep' or 'reject'"
             )
         found[content] = decision == "keep"
+        if row.get("messages"):
+            made.append(row["messages"])
+    found = dict.fromkeys(_hashes(made, path), True) | found
     schema = {"content": pl.String, "keep": pl.Boolean}
     return pl.DataFrame({"content": list(found), "keep": list(found.values())}, schema=schema)
+
+
+def _hashes(made: list[list[Message]], path: Path) -> list[str]:
+    try:
+        return hashes(made)
+    except InputError as error:
+        raise InputError(f"{path}: the messages of an edit: {error}") from error
 
 
 def learn(values: np.ndarray, vectors: np.ndarray, contents: pl.Series, decided: pl.DataFrame) -> Learned:

@@ -12,13 +12,14 @@ from curate.rules.table import CLEANED, TABLE
 from curate.sources import RULES as SOURCE_RULES
 from curate.stages import STAGES
 
-Fate = Literal["kept", "fault", "limit", "duplicate", "leak", "place"]
+Fate = Literal["kept", "fault", "rejected", "limit", "duplicate", "leak", "place"]
 
 RULES = {"source": SOURCE_RULES, **{name: stage.RULES for name, stage in STAGES.items()}}
 
 WORDS: dict[Fate, str] = {
     "kept": "kept",
     "fault": "faults of the data",
+    "rejected": "rejected by reviewers",
     "limit": "limits of the recipe",
     "duplicate": "duplicates",
     "leak": "leaks from test sets",
@@ -27,6 +28,7 @@ WORDS: dict[Fate, str] = {
 COLORS: dict[Fate, str] = {
     "kept": "light-dark(#2f7d5b,#5fbf93)",
     "fault": "light-dark(#c4472f,#f08a6c)",
+    "rejected": "light-dark(#b0437f,#f08fbf)",
     "limit": "light-dark(#2c6ca3,#6fb2e6)",
     "duplicate": "light-dark(#84589f,#c79fe0)",
     "leak": "light-dark(#a87708,#e3b54a)",
@@ -40,6 +42,7 @@ FAULTS = {("source", rule) for rule in ("unreadable", "no_answer", "no_question"
     if rule.name == "deleted" or (rule.comparison == "never" and rule.source == CLEANED)
 }
 _OF_STAGE: dict[str, Fate] = {
+    "review": "rejected",
     "exact": "duplicate",
     "near": "duplicate",
     "meaning": "duplicate",

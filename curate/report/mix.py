@@ -58,19 +58,21 @@ def quotas(run: Path, recipe: Recipe) -> list[dict[str, Any]]:
 
 
 def beside_lima(sources: list[dict[str, Any]], recipe: Recipe) -> list[dict[str, Any]]:
-    """One row a kind of source: `kind`, `kept`, `share`, and LIMA's `lima` and `lima_share` (its table 1)."""
+    """One row a kind of source: `kind`, `kept`, `share`, and LIMA's `lima` and `lima_share` (its table 1;
+    0 for a kind that it has not).
+    """
     kinds = {name: settings.kind for name, settings in recipe.active.items()}
-    kept = dict.fromkeys(NAMES, 0)
+    kept = dict.fromkeys([*NAMES, *kinds.values()], 0)
     for row in sources:
         kept[kinds[row["source"]]] += row["kept"]
     whole, theirs = sum(kept.values()), sum(LIMA.values())
     return [
         {
-            "kind": NAMES[kind],
+            "kind": NAMES.get(kind, kind),
             "kept": count,
             "share": round(count / whole, 4) if whole else None,
-            "lima": sum(LIMA[name] for name in KINDS[kind]),
-            "lima_share": round(sum(LIMA[name] for name in KINDS[kind]) / theirs, 4),
+            "lima": sum(LIMA[name] for name in KINDS.get(kind, ())),
+            "lima_share": round(sum(LIMA[name] for name in KINDS.get(kind, ())) / theirs, 4),
         }
         for kind, count in kept.items()
     ]

@@ -7,8 +7,9 @@ import polars as pl
 
 from curate import config, runs
 from curate.diversity import verbs
+from curate.errors import RunError
 from curate.recipe import Recipe
-from curate.report import diversity, flow, leaks, lengths, mix, rules, space, twins
+from curate.report import diversity, flow, leaks, lengths, mix, reviewed, rules, space, twins
 from curate.report import samples as examples
 from curate.report.fates import RULES
 
@@ -45,6 +46,7 @@ def summarise(run: Path, trusted: dict[str, Any] | None = None) -> dict[str, Any
         "duplicates": twins.clusters(ledger),
         "meaning_recall": _meaning_recall(run),
         "contamination": manifest["contamination"],
+        "review": _review(run, recipe, manifest, dataset),
         "leaks": leaks.leaks(run, recipe),
         "edits": _edits(run),
         "licenses": _counts(dataset, "license"),
@@ -115,6 +117,19 @@ def _verbs(run: Path, dataset: pl.DataFrame) -> dict[str, Any]:
         "with_pair": found.drop_nulls().height,
         "pairs": verbs.sunburst(found).to_dicts(),
     }
+
+
+def _review(run: Path, recipe: Recipe, manifest: dict[str, Any], dataset: pl.DataFrame) -> dict[str, Any] | None:
+    """`replayed` (see `publish.reviewed`), `by_hand` (see `reviewed.by_hand`), `unreadable` (why the log could not be read;
+    the dataset does not need it, so that is no reason to fail); None where there is none of them.
+    """
+    by_hand, unreadable = None, None
+    try:
+        by_hand = reviewed.by_hand(run, recipe, dataset)
+    except RunError as error:
+        unreadable = str(error)
+    found = {"replayed": manifest.get("review"), "by_hand": by_hand, "unreadable": unreadable}
+    return found if any(found.values()) else None
 
 
 def _meaning_recall(run: Path) -> float | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-from curate.report import section_flow, section_origin, section_rules, section_space, section_twins
+from curate.report import section_flow, section_origin, section_review, section_rules, section_space, section_twins
 from curate.report.markup import brief, example
 from curate.report.sentences import sentences
 from curate.report.style import STYLE
@@ -50,6 +50,7 @@ def _sections(summary: dict[str, Any], samples: dict[str, Any], chars: int) -> I
     yield "rules", "Rules", section_rules.rules(summary, samples, chars)
     yield "duplicates", "Duplicates", section_twins.duplicates(summary, samples, chars)
     yield "leaks", "Leaks from test sets", section_twins.leaks(summary, samples, samples["questions"], chars)
+    yield "review", "Reviewed by hand", section_review.review(summary)
     yield "sources", "Sources and quotas", section_flow.sources(summary)
     yield "lengths", "Lengths before and after", section_flow.lengths(summary)
     yield "topics", "Topics", section_space.topics(summary)

@@ -10,6 +10,7 @@ from curate import corpus, runs
 from curate.recipe import Recipe
 from curate.report import fates
 from curate.rules.table import TABLE
+from curate.runs import StageFolder
 from curate.stages import filters
 
 BINS = 36
@@ -80,11 +81,18 @@ def margins(run: Path, recipe: Recipe, ledger: pl.DataFrame) -> dict[str, Margin
         name = f"{stage}/{rule}"
         if (stage, rule) not in _NO_MEASURE and stage not in ("source", "filters"):
             found[name] = Margin("similarity or score", mine.select("id", "value", "limit", failed=pl.lit(value=True)))
-    return found | _of_filters(run, recipe, ledger) | _of_quality(run, recipe)
+    return found | _of_filters(run, recipe) | _of_quality(run, recipe)
 
 
-def _of_filters(run: Path, recipe: Recipe, ledger: pl.DataFrame) -> dict[str, Margin]:
+def _failed(folder: StageFolder) -> pl.DataFrame:
+    """`id` and `rule` of every verdict of a stage; what a reviewer kept all the same has failed the rule, too."""
+    files = [file for file in (folder.verdicts, folder.overridden) if file.exists()]
+    return pl.concat([pl.read_parquet(file, columns=["id", "rule"]) for file in files])
+
+
+def _of_filters(run: Path, recipe: Recipe) -> dict[str, Margin]:
     folder = next(folder for folder in runs.stage_folders(run) if folder.name == "filters")
+    verdicts = _failed(folder)
     numeric = [
         rule
         for rule in TABLE
@@ -98,9 +106,7 @@ def _of_filters(run: Path, recipe: Recipe, ledger: pl.DataFrame) -> dict[str, Ma
         limit = _nearest_limit(value, general)
         for source, own in by_source.items():
             limit = pl.when(pl.col("source") == source).then(_nearest_limit(value, own)).otherwise(limit)
-        failed = ledger.filter((pl.col("stage") == "filters") & (pl.col("rule") == rule.name)).select(
-            "id", failed=pl.lit(value=True)
-        )
+        failed = verdicts.filter(pl.col("rule") == rule.name).select("id", failed=pl.lit(value=True))
         rows = measured.select("id", value=value, limit=limit).drop_nulls()
         if rows.height:
             joined = rows.join(failed, on="id", how="left").with_columns(pl.col("failed").fill_null(value=False))
@@ -127,7 +133,7 @@ def _of_quality(run: Path, recipe: Recipe) -> dict[str, Margin]:
         "min_keep": ("reviewer", settings.reviewer.min_keep if settings.reviewer else None),
     }
     folder = next(folder for folder in runs.stage_folders(run) if folder.name == "quality")
-    failed = pl.read_parquet(folder.verdicts, columns=["id", "rule"])
+    failed = _failed(folder)
     for rule, (column, limit) in limits.items():
         if limit is None:
             continue

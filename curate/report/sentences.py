@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 HOW = {
     "fault": "as faults of the data",
+    "rejected": "rejected by reviewers",
     "limit": "by limits of the recipe",
     "duplicate": "as duplicates",
     "leak": "as leaks from test sets",
@@ -52,6 +53,7 @@ def _looks(summary: dict[str, Any]) -> Iterator[Sentence]:
     yield from _vanished(summary)
     yield from _trusted(summary)
     yield from _leaks(summary)
+    yield from _reviewed(summary)
     yield from _quotas(summary)
     yield from _faults(summary)
     yield from _shape(summary)
@@ -98,6 +100,22 @@ def _leaks(summary: dict[str, Any]) -> Iterator[Sentence]:
         n = len(found["stale"])
         text = f"{n:,} {_plural(n, 'decision')} on leaks no longer {_plural(n, 'applies', 'apply')}: the text or the pair has changed."
         yield Sentence(text, look=True, section="leaks")
+
+
+def _reviewed(summary: dict[str, Any]) -> Iterator[Sentence]:
+    found = summary["review"] or {}
+    replayed, by_hand = found.get("replayed"), found.get("by_hand")
+    if found.get("unreadable"):
+        text = "The log of the review could not be read: nothing is known of what people decided."
+        yield Sentence(text, look=True, section="review")
+    if replayed and replayed["stale"]:
+        n = len(replayed["stale"])
+        text = f"{n:,} {_plural(n, 'decision')} of reviewers {_plural(n, 'is', 'are')} stale: the text has changed since, so {_plural(n, 'it was', 'they were')} not applied."
+        yield Sentence(text, look=True, section="review")
+    if by_hand and by_hand["rejected_since"]:
+        n = by_hand["rejected_since"]
+        text = f"{n:,} {_plural(n, 'example')} of the set {_plural(n, 'was', 'were')} rejected after it was built: build again with the decisions."
+        yield Sentence(text, look=True, section="review")
 
 
 def _quotas(summary: dict[str, Any]) -> Iterator[Sentence]:

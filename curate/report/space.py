@@ -48,7 +48,7 @@ def map_of(ids: pl.Series, found: np.ndarray, kept: pl.DataFrame) -> dict[str, A
     `examples`; `explained`, the shares of the variance; `grid`, rows of counts from top to bottom, numbers with spaces
     between; `points`: `x y` of each kept example (the first POINTS by rank) in the unit square; `kept`, how many there are.
     """
-    places, explained = _principal(found)
+    places, explained = principal(found)
     order = kept.select("id", "rank").join(ids.to_frame("id").with_row_index("row"), on="id").sort("rank")
     bins = [np.linspace(0, 1, edges + 1) for edges in GRID]
     grid = np.histogram2d(places[:, 1], places[:, 0], bins=bins)[0].astype(int)[::-1]
@@ -62,7 +62,7 @@ def map_of(ids: pl.Series, found: np.ndarray, kept: pl.DataFrame) -> dict[str, A
     }
 
 
-def _principal(found: np.ndarray) -> tuple[np.ndarray, list[float]]:
+def principal(found: np.ndarray) -> tuple[np.ndarray, list[float]]:
     """The first two principal components, (n, 2) in the unit square (98 % of each axis inside, the rest at its edge)."""
     centred = found - found.mean(axis=0, dtype=np.float64).astype(np.float32)
     values, axes = np.linalg.eigh((centred.T @ centred).astype(np.float64))
@@ -93,11 +93,11 @@ def topics(
     size = pool.join(kept.select("id"), on="id", how="semi").height
     members = label.join(kept.select("id", kept=True), on="id", how="left")
     counted = members.group_by("topic").agg(candidates=pl.len(), kept=pl.col("kept").fill_null(value=False).sum())
-    terms = _terms(run, label.join(pool.filter(pl.col("random_rank") <= NAMED), on="id", how="semi"))
+    naming = _terms(run, label.join(pool.filter(pl.col("random_rank") <= NAMED), on="id", how="semi"))
     rows = []
     for row in counted.sort(["candidates", "topic"], descending=[True, False]).to_dicts():
         fair = row["candidates"] / max(label.height, 1) * size
-        found = terms.get(row["topic"], [])
+        found = naming.get(row["topic"], [])
         words = ", ".join(found[:3]) or "(no words in common)"
         name = words if kind == "clusters" else f"{row['topic']}: {words}"
         place = dict(zip("xy", places[int(row["topic"])], strict=True)) if places is not None else {}
@@ -121,32 +121,41 @@ def _strata(run: Path, pool: pl.DataFrame) -> pl.DataFrame:
 
 def _clusters(ids: pl.Series, found: np.ndarray, pool: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[float, float]]]:
     """The cluster of each row of the pool that has a vector (`id`, `topic`), and where each lies on the map."""
-    import faiss
-
     rows = ids.to_frame("id").with_row_index("row").join(pool.select("id"), on="id", how="semi", maintain_order="left")
     mine = np.ascontiguousarray(found[rows["row"].to_numpy()])
-    k = min(TOPICS, max(4, round(math.sqrt(len(mine) / 8))), len(mine))
-    means = faiss.Kmeans(mine.shape[1], k, niter=20, spherical=True, seed=1, min_points_per_centroid=1)
-    means.train(mine)
-    labels = means.index.search(mine, 1)[1][:, 0]
-    on_map = _principal(found)[0][rows["row"].to_numpy()]
+    labels, k = clusters(mine, mine)
+    on_map = principal(found)[0][rows["row"].to_numpy()]
     middles = [
         on_map[labels == number].mean(axis=0) if (labels == number).any() else np.zeros(2) for number in range(k)
     ]
-    topic = pl.Series("topic", labels.astype(np.int64)).cast(pl.String)
+    topic = pl.Series("topic", labels).cast(pl.String)
     return rows.select("id").with_columns(topic), [(round(float(x), 3), round(float(y), 3)) for x, y in middles]
 
 
-def _terms(run: Path, label: pl.DataFrame, most: int = 6) -> dict[str, list[str]]:
-    """The words of the prompts that set each topic apart: tf log(1 + A / f), tf the share of the topic's prompts with the word, f
-    the prompts with it over all topics, A the mean number of different words of a topic (class-based tf-idf, Grootendorst
+def clusters(of: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, int]:
+    """The cluster of each of `rows` (m, d), (m,) int64, by spherical k-means of `of` (n, d), and how many there are."""
+    import faiss
+
+    k = min(TOPICS, max(4, round(math.sqrt(len(of) / 8))), len(of))
+    means = faiss.Kmeans(of.shape[1], k, niter=20, spherical=True, seed=1, min_points_per_centroid=1)
+    means.train(np.ascontiguousarray(of))
+    return means.index.search(np.ascontiguousarray(rows), 1)[1][:, 0].astype(np.int64), k
+
+
+def _terms(run: Path, label: pl.DataFrame) -> dict[str, list[str]]:
+    """The words that set each topic apart, of the rows of `label` (`id`, `topic`)."""
+    parts = runs.stage_folders(run)[1].parts
+    return terms(
+        pl.concat(pl.read_parquet(path, columns=["id", "prompt"]).join(label, on="id", how="inner") for path in parts)
+    )
+
+
+def terms(prompts: pl.DataFrame, most: int = 6) -> dict[Any, list[str]]:
+    """The words of the prompts (`topic`, `prompt`) that set each topic apart: tf log(1 + A / f), tf the share of the topic's
+    prompts with the word, f the prompts with it over all topics, A the mean number of different words of a topic (class-based tf-idf, Grootendorst
     2022, equation 2, counting each word once a prompt). Words of one prompt alone name nothing, where there are others, nor do
     those that most prompts have.
     """
-    parts = runs.stage_folders(run)[1].parts
-    prompts = pl.concat(
-        pl.read_parquet(path, columns=["id", "prompt"]).join(label, on="id", how="inner") for path in parts
-    )
     words = pl.col("prompt").fill_null("").str.slice(0, PROMPT_CHARS).str.to_lowercase().str.extract_all(WORD)
     each = prompts.select("topic", word=words.list.unique()).explode("word").drop_nulls()
     each = each.filter(~pl.col("word").is_in(STOP) & pl.col("word").str.len_chars().is_between(3, 24))

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from curate.record import Decision
-from curate.stages import clean, decontaminate, exact, filters, meaning, near, quality, select
+from curate.stages import clean, decontaminate, exact, filters, meaning, near, quality, review, select
 
 
 class Stage(Protocol):
@@ -31,6 +31,7 @@ class Stage(Protocol):
 
 STAGES: dict[str, Stage] = {
     "clean": clean,
+    "review": review,
     "filters": filters,
     "exact": exact,
     "quality": quality,
@@ -39,3 +40,21 @@ STAGES: dict[str, Stage] = {
     "decontaminate": decontaminate,
     "select": select,
 }
+
+# Which verdicts a reviewer's keep holds against, as (stage, rule). Not: what is a fault of the source; a reject; an exact
+# copy, or twins would come back; a leak, or an item of a test set would come in; a place that the set does not have.
+OVERRIDABLE = frozenset(
+    (name, rule)
+    for name, stage in STAGES.items()
+    for rule in stage.RULES
+    if name in ("filters", "quality", "near", "meaning")
+)
+
+
+def overruled(verdicts: pl.DataFrame, kept: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Verdicts that stand, and those that do not because a reviewer kept the row; `kept` has the `id` of such rows."""
+    if kept.is_empty():
+        return verdicts, verdicts.clear()
+    rules = pl.DataFrame(sorted(OVERRIDABLE), schema={"stage": pl.String, "rule": pl.String}, orient="row")
+    overridden = verdicts.join(kept, on="id", how="semi").join(rules, on=["stage", "rule"], how="semi")
+    return verdicts.join(overridden, on=["id", "stage", "rule"], how="anti"), overridden

@@ -1,18 +1,21 @@
 """Clean: the only stage that edits text. HTML becomes Markdown; what belongs to a site and not to an answer goes.
 
-Each edit has a name, and the column `edits` tells which of them changed a row. Nothing is dropped here.
+Each edit has a name, and the column `edits` tells which of them changed a row. Last come the texts that a reviewer rewrote:
+a person's word stands as it is, and is not cleaned. Nothing is dropped here.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 from pydantic import Field, field_validator
 
-from curate import record
+from curate import decisions, record
 from curate.cleaning import html, markdown, phrases
 from curate.config import Strict
 from curate.errors import did_you_mean
+from curate.text import content_hashes
 
 NEEDS: tuple[str, ...] = ()
 RULES: dict[str, str] = {}
@@ -113,6 +116,7 @@ EDITS: dict[str, str] = {
     **{name: edit.about for name, edit in _BEFORE_HTML.items()},
     "html": _HTML,
     **{name: edit.about for name, edit in _AFTER_HTML.items()},
+    "reviewer": "A reviewer wrote the text anew; the decision is replayed (recipe: `review`).",
 }
 
 # What HTML held that its conversion drops or decodes, by the name of the edit that does so to Markdown.
@@ -136,9 +140,21 @@ class Settings(Strict):
         return names
 
 
+class Replaying(Settings):
+    """Settings of cleaning in a build that replays decisions: the recipe says in `review` where they are."""
+
+    decisions: Path
+
+
 def measured_by(settings: Settings) -> object:
-    """What of the settings `measure` depends on: all."""
-    return settings.model_dump(mode="json")
+    """What of the settings `measure` depends on: the edits that are left out, and what reviewers made of which texts."""
+    return [settings.skip, [list(row) for row in _reviewed(settings).rows()]]
+
+
+def _reviewed(settings: Settings) -> pl.DataFrame:
+    """The texts that reviewers edited, see `curate.decisions.Decisions.texts`."""
+    path = settings.decisions if isinstance(settings, Replaying) and "reviewer" not in settings.skip else None
+    return decisions.read(path).texts()
 
 
 def measure(shard: pl.DataFrame, settings: Settings) -> pl.DataFrame:
@@ -160,7 +176,22 @@ def measure(shard: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     cleaned = _rejoined(shard, texts)
     if "html" not in settings.skip:
         cleaned = cleaned.with_columns(pl.col("markup").replace({"html": "markdown"}))
-    return cleaned.with_columns(_edits_by_row(log, shard.height))
+    cleaned, rewritten = _rewritten(cleaned, _reviewed(settings))
+    return cleaned.with_columns(_edits_by_row([*log, rewritten], shard.height))
+
+
+def _rewritten(cleaned: pl.DataFrame, reviewed: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """`cleaned` with the texts that a reviewer edited, and which rows those are (row, edit)."""
+    nothing = pl.DataFrame(schema={"row": pl.UInt32, "edit": pl.String})
+    if reviewed.is_empty():
+        return cleaned, nothing
+    rows = cleaned.with_columns(content_hashes(cleaned)).with_row_index("row")
+    texts = list(decisions.TEXTS)
+    found = rows.select("row", "content").join(reviewed, on="content", how="inner")
+    others = rows.join(found, on="row", how="anti")
+    mine = rows.drop(texts).join(found.select("row", *texts), on="row", how="inner")
+    both = pl.concat([others, mine.select(others.columns)]).sort("row")
+    return record.conform(both, record.EXAMPLE), found.select("row", edit=pl.lit("reviewer"))
 
 
 def decide(corpus: pl.DataFrame, settings: Settings) -> record.Decision:  # noqa: ARG001 - the signature of every stage
@@ -254,8 +285,6 @@ def _rejoined(shard: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
 def _edits_by_row(log: list[pl.DataFrame], n_rows: int) -> pl.Series:
     """`edits` of each row, in the order of EDITS."""
     rows = pl.DataFrame({"row": pl.Series(range(n_rows), dtype=pl.UInt32)})
-    if not log:
-        return pl.Series("edits", [[]] * n_rows, dtype=pl.List(pl.String))
     by_row = (
         pl.concat(log)
         .unique()

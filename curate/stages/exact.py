@@ -11,12 +11,12 @@ from curate.duplicates import keep
 from curate.record import Decision, no_scores, verdicts
 from curate.text import conversation, normalise
 
-NEEDS = ("source", "score", "response_chars", "text_hash")
+NEEDS = ("source", "decision", "score", "response_chars", "text_hash")
 
 RULES = {
     "exact_duplicate": (
-        "Another example has the same text once case, width and white space are folded; the best-scored stays, then the"
-        " preferred source's, then the smallest id (Platypus removes exact copies first, section 2.2)."
+        "Another example has the same text once case, width and white space are folded; what a reviewer kept stays, then the"
+        " best-scored, then the preferred source's, then the smallest id (Platypus removes exact copies first, section 2.2)."
     )
 }
 

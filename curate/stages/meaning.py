@@ -118,10 +118,11 @@ def decide(corpus: pl.DataFrame, settings: Settings) -> Decision:
         return Decision(pl.DataFrame(schema=VERDICT), _scores(corpus["id"], _none(), None))
     rows = corpus.drop("vector").with_row_index("row").with_columns(written=corpus["vector"].is_not_null())
     theirs = (pl.col("against_similarity") >= settings.threshold).fill_null(value=False)
-    ranked = keep.best_first(rows.filter(~theirs), settings.best, settings.prefer)
+    ranked = keep.best_first(rows.filter(~theirs | keep.HELD), settings.best, settings.prefer)
     written, blank = ranked.filter("written"), ranked.filter(~pl.col("written"))
     vectors = embed.matrix(corpus["vector"].gather(written["row"]))
-    found = cosine.representatives(vectors, settings.threshold, exact_rows=settings.exact_rows)
+    held = written.filter(keep.HELD).height
+    found = cosine.representatives(vectors, settings.threshold, exact_rows=settings.exact_rows, held=held)
     leaving = pl.concat(
         [
             written.select(
@@ -136,7 +137,9 @@ def decide(corpus: pl.DataFrame, settings: Settings) -> Decision:
         verdicts("meaning", rule, frame.with_columns(pl.col("value").round(4), limit=limit))
         for rule, frame in (("same_meaning", leaving), ("same_meaning_reference", of_theirs))
     ]
-    return Decision(pl.concat(decided), _scores(corpus["id"], leaving, found.recall))
+    # What a reviewer kept stays beside its twin, and stands for itself.
+    gone = leaving.join(corpus.filter(keep.HELD), on="id", how="anti")
+    return Decision(pl.concat(decided), _scores(corpus["id"], gone, found.recall))
 
 
 def _none() -> pl.DataFrame:

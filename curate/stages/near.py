@@ -104,17 +104,21 @@ def decide(corpus: pl.DataFrame, settings: Settings) -> Decision:
     near) and `near_similarity` (Float64: Jaccard similarity to the kept one, null for the kept one itself).
     """
     ranked = keep.best_first(
-        corpus.select("id", "source", keep.COLUMNS[settings.best]).with_row_index("row"), settings.best, settings.prefer
+        corpus.select("id", "source", "decision", keep.COLUMNS[settings.best]).with_row_index("row"),
+        settings.best,
+        settings.prefer,
     )
     leaked = _near_reference(corpus, settings)
     near, repeats = _give_way(corpus, ranked["row"], leaked["id"], settings)
+    # What a reviewer kept stays beside its twin, and stands for itself.
+    gone = near.join(corpus.filter(keep.HELD), on="id", how="anti")
     cluster = pl.concat(
-        [near.select("id", near_cluster="other"), near.select(id="other", near_cluster="other").unique()]
+        [gone.select("id", near_cluster="other"), gone.select(id="other", near_cluster="other").unique()]
     )
     scores = (
         corpus.select("id")
         .join(cluster, on="id", how="left", maintain_order="left")
-        .join(near.select("id", near_similarity="value"), on="id", how="left", maintain_order="left")
+        .join(gone.select("id", near_similarity="value"), on="id", how="left", maintain_order="left")
     )
     found = {"near_duplicate": near, "near_reference": leaked, "not_novel": repeats}
     return Decision(pl.concat(verdicts("near", rule, frame) for rule, frame in found.items()), scores)
@@ -145,6 +149,7 @@ def _give_way(
         threshold,
         minhash.bands(threshold, settings.permutations, settings.recall),
         barred=corpus["id"].is_in(leaving.implode()).to_numpy(),
+        held=corpus.select(keep.HELD).to_series().to_numpy(),
         novel=novel,
     )
     near, repeats = (

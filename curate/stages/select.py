@@ -3,12 +3,13 @@
 Each *bucket* (a source, or one topic group of a source) has a quota; what a bucket cannot fill goes to those that can.
 Inside a bucket, places are shared out over strata in proportion to n^(1/temperature), n being a stratum's size; who gets
 them is decided by an order (votes, quality, ...) or by a chooser that looks at the whole bucket (facility location, ...)
-and passes over strata that are full. The ranking interleaves the strata, so every prefix of it is balanced.
+and passes over strata that are full. The ranking interleaves the strata, so every prefix of it is balanced. What a reviewer
+kept takes the first places of its bucket, and a chooser fills those that are left.
 """
 
 from collections.abc import Iterator
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import polars as pl
@@ -16,6 +17,7 @@ from pydantic import Field
 
 from curate import embed
 from curate.config import Strict
+from curate.diversity.geometry import similarities
 from curate.diversity.shares import share_out
 from curate.errors import ConfigError
 from curate.record import Decision, verdicts
@@ -24,7 +26,7 @@ from curate.text import conversation
 if TYPE_CHECKING:
     from curate.diversity.places import Chosen, Places
 
-NEEDS = ("source", "group", "stratum", "score", "response_chars", "lot", "quality", "vector")
+NEEDS = ("source", "decision", "group", "stratum", "score", "response_chars", "lot", "quality", "vector")
 
 RULES = {
     "not_selected": (
@@ -61,6 +63,9 @@ ORDERS = {
 # Choosers that would rather take an outlier than anything else leave out this share of the lowest quality first.
 OUTLIER_CLIP = {"k_center": 0.1, "dpp": 0.1}
 NEED_QUALITY = ("quality", "mix", "deita")
+# What a chooser makes of a row: its turn in the bucket and what it added, and the row that it is too similar to.
+_PICK: dict[str, Any] = {"row": pl.UInt32, "pick": pl.Int64, "gain": pl.Float64}
+_TWIN: dict[str, Any] = {"row": pl.UInt32, "twin": pl.Int64}
 
 
 class Settings(Strict):
@@ -131,9 +136,10 @@ def decide(corpus: pl.DataFrame, settings: Settings) -> Decision:
     size = corpus.height if wanted is None else min(wanted, corpus.height)
     rows = corpus.sort("id").with_row_index("row")
     bucketed = _bucketed(_with_worth(rows.drop("vector"), settings), settings.quotas)
-    strata = bucketed.group_by("bucket", "stratum").len("n").sort("bucket", "stratum")
+    bucketed = bucketed.with_columns(held=(pl.col("decision") == "keep").fill_null(value=False))
+    strata = bucketed.group_by("bucket", "stratum").agg(n=pl.len(), held=pl.sum("held")).sort("bucket", "stratum")
     places = share_out(strata, settings.quotas or {"all": size}, size, settings.temperature)
-    placed = bucketed.join(places, on=["bucket", "stratum"])
+    placed = bucketed.join(places.drop("held"), on=["bucket", "stratum"])
     if settings.order not in ORDERS:
         placed = placed.join(_picked(rows, placed, settings), on="row", how="left")
     else:
@@ -203,8 +209,7 @@ def _bucketed(corpus: pl.DataFrame, quotas: dict[str, int]) -> pl.DataFrame:
 def _picked(rows: pl.DataFrame, placed: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     """What the chooser took: `row`, `pick` (0, 1, ... in each bucket), `gain`, and `twin`: the row that one is too similar to."""
     found = [_picked_of(rows, mine, settings) for mine in _buckets(placed)]
-    schema = {"row": pl.UInt32, "pick": pl.Int64, "gain": pl.Float64, "twin": pl.Int64}
-    return pl.concat(found) if found else pl.DataFrame(schema=schema)
+    return pl.concat(found) if found else pl.DataFrame(schema=_PICK | _TWIN)
 
 
 def _buckets(placed: pl.DataFrame) -> Iterator[pl.DataFrame]:
@@ -215,8 +220,15 @@ def _buckets(placed: pl.DataFrame) -> Iterator[pl.DataFrame]:
 def _picked_of(rows: pl.DataFrame, mine: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     from curate.diversity.places import Places
 
+    # What a reviewer kept comes first, as far as there is room; a chooser fills the places that are left.
+    held = mine.filter("held").sort("worth", "row", descending=[True, False], nulls_last=True)
+    held = held.filter(pl.int_range(pl.len()).over("stratum") < pl.col("places"))
+    taken = held.group_by("stratum").agg(taken=pl.len().cast(pl.Int64))
     lowest = mine.sort("worth", "row", nulls_last=False).head(int(_clip(settings) * mine.height))
-    able = mine.join(lowest, on="row", how="anti").sort("row")
+    open_ = mine.join(lowest, on="row", how="anti").filter(~pl.col("held"))
+    similar = _similar_to(held, open_, rows, settings)
+    able = open_.join(similar, on="row", how="anti").join(taken, on="stratum", how="left")
+    able = able.with_columns(pl.col("places") - pl.col("taken").fill_null(0)).sort("row")
     strata = able.select(pl.col("stratum").rank("dense") - 1).to_series().to_numpy().astype(np.int64)
     capacity = able.group_by("stratum").agg(pl.col("places").first()).sort("stratum")["places"].to_numpy()
     places = Places(strata, capacity)
@@ -229,14 +241,31 @@ def _picked_of(rows: pl.DataFrame, mine: pl.DataFrame, settings: Settings) -> pl
         order, gain = found
     else:
         order, gain = np.empty(0, dtype=np.int64), np.empty(0)
+    first = held["row"].to_numpy().astype(np.int64)
     pick = pl.DataFrame(
-        {"row": at[order], "pick": np.arange(len(order)), "gain": gain}, schema_overrides={"row": pl.UInt32}
+        {
+            "row": np.concatenate([first, at[order]]),
+            "pick": np.arange(len(first) + len(order)),
+            "gain": [None] * len(first) + gain.tolist(),
+        },
+        schema=_PICK,
     )
-    twins = pl.DataFrame(
-        {"row": at, "twin": pl.Series(np.where(twin >= 0, at[twin], -1), dtype=pl.Int64).replace(-1, None)},
-        schema_overrides={"row": pl.UInt32},
-    )
-    return twins.join(pick, on="row", how="left").select("row", "pick", "gain", "twin")
+    twins = pl.DataFrame({"row": at, "twin": np.where(twin >= 0, at[twin], -1)}, schema=_TWIN)
+    twins = pl.concat([held.select("row", twin=pl.lit(-1, pl.Int64)), twins, similar])
+    return twins.join(pick, on="row", how="left").select("row", "pick", "gain", pl.col("twin").replace(-1, None))
+
+
+def _similar_to(held: pl.DataFrame, others: pl.DataFrame, rows: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+    """Which of `others` the order deita refuses because they are too similar to one of `held`, as it does with its own choice.
+
+    `row`, and `twin`: the one that it is most similar to; none for other orders.
+    """
+    if settings.order != "deita" or held.is_empty() or others.is_empty():
+        return pl.DataFrame(schema=_TWIN)
+    cosine = similarities(*(embed.matrix(rows["vector"].gather(frame["row"])) for frame in (others, held)))
+    nearest = held["row"].gather(cosine.argmax(axis=1)).cast(pl.Int64)
+    found = others.select("row").with_columns(nearest.alias("twin"))
+    return found.filter(pl.Series(cosine.max(axis=1) > settings.threshold))
 
 
 def _choose(
@@ -269,8 +298,8 @@ def _rank(placed: pl.DataFrame, order: str) -> pl.DataFrame:
     # The j-th of a stratum with t places stands (j + 1/2)/t of the way along: below 1 exactly for those with a place.
     return (
         placed.sort(
-            ["bucket", "stratum", "pick", first, "lot", "id"],
-            descending=[False, False, False, descending, False, False],
+            ["bucket", "stratum", "held", "pick", first, "lot", "id"],
+            descending=[False, False, True, False, descending, False, False],
             nulls_last=True,
         )
         .with_columns(j=pl.int_range(pl.len()).over("bucket", "stratum"))

@@ -48,8 +48,14 @@ def test_no_section_is_left_empty_and_none_is_a_placeholder(made):
     assert "More Information Needed" not in body
     parts = re.split(r"^#+ (.+)$", body, flags=re.MULTILINE)
     sections = dict(zip(parts[1::2], parts[2::2], strict=True))
-    wanted = ("Curation rationale", "Source data", "Data collection and processing", "Annotations")
-    wanted += ("Personal and sensitive information", "Bias, risks and limitations", "How to make it again", "Uses")
+    wanted = ("Curation rationale", "Source data", "Data collection and processing", "Annotation process")
+    wanted += (
+        "Who are the annotators?",
+        "Personal and sensitive information",
+        "Bias, risks and limitations",
+        "How to make it again",
+        "Uses",
+    )
     assert all(sections[name].strip() for name in wanted)
 
 

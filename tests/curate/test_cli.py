@@ -66,13 +66,13 @@ def test_a_dry_run_says_what_would_happen_and_writes_nothing(recipe, tmp_path, c
     code, out, _ = run(capsys, "build", recipe, "--out", tmp_path / "run", "--dry-run", "--json")
     plan = json.loads(out)
     assert code == 0
-    assert [stage["will"] for stage in plan["stages"]] == ["run"] * 9
+    assert [stage["will"] for stage in plan["stages"]] == ["run"] * 10
     assert not (tmp_path / "run").exists()
     run(capsys, "build", recipe, "--out", tmp_path / "run")
     _, out, _ = run(
         capsys, "build", recipe, "--out", tmp_path / "run", "-s", "exact.of=response", "--dry-run", "--json"
     )
-    assert [stage["will"] for stage in json.loads(out)["stages"]] == ["be reused"] * 3 + ["run"] * 6
+    assert [stage["will"] for stage in json.loads(out)["stages"]] == ["be reused"] * 4 + ["run"] * 6
 
 
 def test_a_limit_marks_the_run_as_partial(recipe, tmp_path, capsys):

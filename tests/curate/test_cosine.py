@@ -31,7 +31,7 @@ def all_cosines(a, b):
     return np.round(a.astype(np.float64) @ b.astype(np.float64).T, 6)
 
 
-def brute_representatives(vectors, threshold):
+def brute_representatives(vectors, threshold, held=0):
     table = all_cosines(vectors, vectors)
     kept, twin, found = [], np.full(len(vectors), -1), np.full(len(vectors), np.nan)
     for row in range(len(vectors)):
@@ -39,7 +39,7 @@ def brute_representatives(vectors, threshold):
         best = kept[np.argmax(table[row, kept])] if kept else row
         if best != row and table[row, best] >= threshold:
             twin[row], found[row] = best, table[row, best]
-        else:
+        if twin[row] < 0 or row < held:
             kept.append(row)
     return twin, found
 
@@ -66,11 +66,11 @@ def test_matches_are_every_pair_across_not_the_nearest(a, b, threshold):
     assert found.cosine.tolist() == table[table >= threshold].tolist()
 
 
-@given(small, thresholds, st.integers(1, 5))
-def test_who_stays_is_the_same_with_blocks_of_any_size(vectors, threshold, block):
-    twin, found = brute_representatives(vectors, threshold)
+@given(small, thresholds, st.integers(1, 5), st.integers(0, 7))
+def test_who_stays_is_the_same_with_blocks_of_any_size(vectors, threshold, block, held):
+    twin, found = brute_representatives(vectors, threshold, held)
     with products.threads() as pool:
-        got = greedy.representatives(products.encode(vectors, pool), threshold, pool, block=block)
+        got = greedy.representatives(products.encode(vectors, pool), threshold, pool, block=block, held=held)
     assert got[0].tolist() == twin.tolist()
     assert np.array_equal(got[1], found, equal_nan=True)
 
@@ -155,6 +155,15 @@ def test_with_cells_equal_rows_leave_one_and_take_their_likes_with_them():
     exact, rough = (cosine.representatives(vectors, 0.8, exact_rows=n) for n in (6_000, 0))
     assert np.mean(rough.twin[exact.twin >= 0] >= 0) > 0.99
     assert (rough.twin[2::2] == 0).all()
+
+
+def test_held_rows_stay_and_take_their_likes_with_them_with_cells_too():
+    vectors = clustered(3_000, 16, groups=200, noise=0.5)
+    vectors[:9] = vectors[0]
+    found = cosine.representatives(vectors, 0.8, exact_rows=0, held=9)
+    assert found.twin[:9].tolist() == [-1] + [0] * 8
+    gone = np.flatnonzero(found.twin[9:] >= 0) + 9
+    assert ((found.twin[found.twin[gone]] == -1) | (found.twin[gone] < 9)).all()
 
 
 def test_a_threshold_that_a_row_of_zeros_would_reach_is_refused():

@@ -17,7 +17,7 @@ def hashes(frame, **settings):
 
 def corpus(table):
     frame = pl.DataFrame(table, schema=["id", "source", "score", "text_hash"], orient="row")
-    return frame.with_columns(response_chars=pl.lit(1))
+    return frame.with_columns(response_chars=pl.lit(1), decision=pl.lit(None, pl.String))
 
 
 def test_case_width_and_white_space_make_no_difference():

@@ -54,6 +54,7 @@ def corpus(*table):
     ).with_columns(
         response_chars=pl.lit(1),
         quality=pl.lit(None, pl.Float64),
+        decision=pl.lit(None, pl.String),
         against_key=pl.lit(None, pl.String),
         against_similarity=pl.lit(None, pl.Float64),
     )
@@ -61,6 +62,29 @@ def corpus(*table):
 
 def dropped(decision):
     return decision.verdicts.select("id", "rule", "value", "limit", "other").sort("id").rows()
+
+
+def kept_by_a_reviewer(table, *ids):
+    return table.with_columns(decision=pl.when(pl.col("id").is_in(ids)).then(pl.lit("keep")))
+
+
+def test_what_a_reviewer_kept_is_the_best_of_its_twins_and_stays_beside_another_one():
+    """b is like a; c, which is like b alone, gives way to b too. d resembles a set that was published before."""
+    table = corpus(("a", "s", 9, 0), ("b", "s", 1, 30), ("c", "s", 5, 60), ("d", "s", 3, 180)).with_columns(
+        against_key=pl.when(pl.col("id") == "d").then(pl.lit("other: 1")),
+        against_similarity=pl.when(pl.col("id") == "d").then(0.9),
+    )
+    assert [row[0] for row in dropped(meaning.decide(table, ON))] == ["b", "d"]
+    decision = meaning.decide(kept_by_a_reviewer(table, "a", "b", "d"), ON)
+    # What speaks against b and d is said all the same: the build puts it aside.
+    assert [(row[0], row[1], row[4]) for row in dropped(decision)] == [
+        ("b", "same_meaning", "a"),
+        ("c", "same_meaning", "b"),
+        ("d", "same_meaning_reference", None),
+    ]
+    clusters = dict(decision.scores.select("id", "meaning_cluster").iter_rows())
+    assert clusters == {"a": None, "b": "b", "c": "b", "d": None}
+    assert [row[0] for row in dropped(meaning.decide(kept_by_a_reviewer(table, "b"), ON))] == ["a", "c", "d"]
 
 
 def test_while_off_nothing_is_embedded_and_nobody_leaves():
@@ -187,7 +211,7 @@ def test_a_changed_set_is_read_again(by_first_word, tmp_path):
 def test_above_exact_rows_the_measured_recall_is_stated(monkeypatch):
     search = cosine.representatives
 
-    def rough(vectors, threshold, *, exact_rows):
+    def rough(vectors, threshold, *, exact_rows, held):
         return search(vectors, threshold)._replace(recall=0.98765 if len(vectors) > exact_rows else 1.0)
 
     monkeypatch.setattr(cosine, "representatives", rough)
@@ -216,9 +240,8 @@ def test_a_real_model_finds_the_reworded_prompt(shared_data):
         "How do I bake a chocolate cake?", "Explain how to bake a chocolate cake.", "Write a poem about the sea."
     )
     measured = meaning.measure(shard, settings)
-    table = measured.with_columns(
-        shard["source"], shard["score"], response_chars=pl.lit(1), quality=pl.lit(None, pl.Float64)
-    )
+    undecided = {"quality": pl.lit(None, pl.Float64), "decision": pl.lit(None, pl.String)}
+    table = measured.with_columns(shard["source"], shard["score"], response_chars=pl.lit(1), **undecided)
     decision = meaning.decide(table, settings)
     assert decision.verdicts.height == 1
     assert set(decision.verdicts.select("id", "other").row(0)) == set(shard["id"][:2])

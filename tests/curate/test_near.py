@@ -31,7 +31,8 @@ def decided(frame, settings, measured=None):
     """The verdicts by key, as (rule, key of other, value, limit, detail), and the scores by key."""
     measured = near.measure(frame, settings) if measured is None else measured
     known = frame.select("id", "source", "score", response_chars=pl.col("response").str.len_chars())
-    corpus = known.with_columns(quality=pl.lit(None, pl.Float64)).hstack(measured.drop("id"))
+    undecided = {"quality": pl.lit(None, pl.Float64), "decision": pl.lit(None, pl.String)}
+    corpus = known.with_columns(**undecided).hstack(measured.drop("id"))
     decision = near.decide(corpus.select("id", *near.NEEDS), settings)
     assert decision.verdicts.schema == VERDICT
     keys = dict(frame.select("id", "key").iter_rows()) | {None: None}
@@ -55,6 +56,19 @@ def test_of_two_near_examples_the_better_scored_stays():
     assert scores == {"a": ("b", 12 / 22), "b": ("b", None), "c": (None, None)}
 
 
+def test_what_a_reviewer_kept_is_the_best_of_its_twins_and_stays_beside_another_one():
+    decision = near.decide(corpus_of(ROWS, LOW).with_columns(decision=pl.lit("keep")), LOW)
+    # a, with fewer votes, is like b: that is said, though both stay, and each stands for itself.
+    keys = dict(ROWS.select("id", "key").iter_rows())
+    assert [(keys[id_], keys[other]) for id_, other in decision.verdicts.select("id", "other").iter_rows()] == [
+        ("a", "b")
+    ]
+    assert decision.scores["near_cluster"].null_count() == 3
+    alone = corpus_of(ROWS, LOW).with_columns(decision=pl.when(pl.col("score") == 3).then(pl.lit("keep")))
+    verdicts = near.decide(alone, LOW).verdicts
+    assert [(keys[id_], keys[other]) for id_, other in verdicts.select("id", "other").iter_rows()] == [("b", "a")]
+
+
 def test_a_pair_at_the_threshold_is_near_and_one_above_is_not():
     assert "a" in decided(ROWS, near.Settings(threshold=12 / 22))[0]
     assert decided(ROWS, near.Settings(threshold=0.55))[0] == {}
@@ -74,7 +88,8 @@ def test_ties_go_to_the_preferred_source_then_to_the_smallest_id():
 
 def corpus_of(frame, settings):
     known = frame.select("id", "source", "score", response_chars=pl.col("response").str.len_chars())
-    corpus = known.with_columns(quality=pl.lit(None, pl.Float64)).hstack(near.measure(frame, settings).drop("id"))
+    undecided = {"quality": pl.lit(None, pl.Float64), "decision": pl.lit(None, pl.String)}
+    corpus = known.with_columns(**undecided).hstack(near.measure(frame, settings).drop("id"))
     return corpus.select("id", *near.NEEDS)
 
 

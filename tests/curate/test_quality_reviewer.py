@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from curate.decisions import hashes
 from curate.errors import ConfigError, InputError
 from curate.quality import reviewer
 from curate.quality.reviewer import auc, learn
@@ -132,6 +133,23 @@ def test_of_several_decisions_on_a_text_the_last_counts(tmp_path):
         {"content": "a", "decision": "reject"},
     )
     assert reviewer.decisions(path).rows() == [("a", False), ("b", False)]
+
+
+def test_an_edit_keeps_the_text_that_it_makes_unless_that_was_decided_on_itself(tmp_path):
+    one, two = (
+        [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": text}] for text in ("So.", "Not so.")
+    )
+    path = lines(
+        tmp_path / "decisions.jsonl",
+        {"content": "a", "decision": "keep", "messages": one},
+        {"content": "b", "decision": "keep", "messages": two},
+        {"content": hashes([two])[0], "decision": "reject"},
+    )
+    told = dict(reviewer.decisions(path).rows())
+    assert told == {"a": True, "b": True, hashes([one])[0]: True, hashes([two])[0]: False}
+    broken = lines(tmp_path / "broken.jsonl", {"content": "a", "decision": "keep", "messages": one[:1]})
+    with pytest.raises(InputError, match=r"broken\.jsonl: the messages of an edit: the conversation has no question"):
+        reviewer.decisions(broken)
 
 
 def test_a_log_that_is_none_is_one_line(tmp_path):

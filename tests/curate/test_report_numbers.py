@@ -131,12 +131,12 @@ def test_lengths_count_what_came_and_what_stayed_in_the_same_bins():
 def test_principal_components_find_the_direction_in_which_vectors_differ_and_point_it_upwards():
     along = np.linspace(-1, 1, 41, dtype=np.float32)
     found = np.stack([along, 0.1 * along**2, np.zeros_like(along)], axis=1)
-    places, explained = space._principal(found)
+    places, explained = space.principal(found)
     assert explained[0] > 0.9
     assert places[:, 0].tolist() == sorted(places[:, 0].tolist())
     assert places.min() >= 0
     assert places.max() <= 1
-    assert space._principal(-found)[0][0, 0] > space._principal(-found)[0][-1, 0]
+    assert space.principal(-found)[0][0, 0] > space.principal(-found)[0][-1, 0]
 
 
 def test_the_map_counts_every_vector_and_draws_the_kept():
@@ -167,6 +167,7 @@ def summary(**changes):
         "sources": [source],
         "trusted": None,
         "contamination": None,
+        "review": None,
         "quotas": [],
         "rules": [],
         "meaning_recall": 1.0,
@@ -231,6 +232,14 @@ RULE = {"rule": "min_chars", "stage": "filters", "fate": "limit", "dropped": 60,
         (
             {"rules": [RULE | {"rule": "unreadable", "stage": "source", "fate": "fault"}]},
             "60 records could not be read.",
+        ),
+        (
+            {"review": {"replayed": {"stale": [{}, {}]}, "by_hand": None, "unreadable": None}},
+            "2 decisions of reviewers are stale: the text has changed since, so they were not applied.",
+        ),
+        (
+            {"review": {"replayed": None, "by_hand": {"rejected_since": 1}, "unreadable": None}},
+            "1 example of the set was rejected after it was built",
         ),
         ({"meaning_recall": 0.97}, "The search for duplicates by meaning found 97.0% of a sample's pairs"),
         ({"rules": [RULE | {"alone": 50}]}, "min_chars alone drops 62% of what reaches filters."),

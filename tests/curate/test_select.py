@@ -22,7 +22,7 @@ def pool(rows):
     columns = ["id", "source", "group", "stratum", "score", "response_chars"]
     frame = pl.DataFrame(rows, schema=columns, orient="row", schema_overrides={"score": pl.Int64})
     measured = frame.join(select.measure(frame, Settings()), on="id")
-    return measured.with_columns(quality=pl.lit(None, pl.Float64))
+    return measured.with_columns(quality=pl.lit(None, pl.Float64), decision=pl.lit(None, pl.String))
 
 
 def placed(points, worth, strata=None):
@@ -79,6 +79,25 @@ def test_without_size_and_quotas_everything_stays():
     decision = select.decide(pool(rows), Settings())
     assert decision.verdicts.is_empty()
     assert decision.scores["rank"].to_list() == [1, 2]
+
+
+def kept_by_a_reviewer(frame, *ids):
+    return frame.with_columns(decision=pl.when(pl.col("id").is_in(ids)).then(pl.lit("keep")))
+
+
+def test_what_a_reviewer_kept_comes_first_whatever_its_votes_and_the_size_stays():
+    rows = [(id_, "s", "g", "x", score, 1) for id_, score in zip("abcd", (9, 8, 7, 1), strict=True)]
+    decision = select.decide(kept_by_a_reviewer(pool(rows), "d"), Settings(size=2))
+    assert chosen(decision) == ["a", "d"]
+    assert decision.scores.filter(pl.col("id") == "d")["rank"].to_list() == [1]
+
+
+def test_a_stratum_has_the_places_that_what_reviewers_kept_of_it_needs():
+    """Six places over strata of six and three are four and two; three are kept of the smaller one."""
+    rows = [(f"a{i}", "s", "g", "x", 5, 1) for i in range(6)] + [(f"b{i}", "s", "g", "y", 5, 1) for i in range(3)]
+    assert [id_[0] for id_ in chosen(select.decide(pool(rows), Settings(size=6)))] == ["a"] * 4 + ["b"] * 2
+    decision = select.decide(kept_by_a_reviewer(pool(rows), "b0", "b1", "b2"), Settings(size=6))
+    assert [id_[0] for id_ in chosen(decision)] == ["a"] * 3 + ["b"] * 3
 
 
 def test_the_longest_baseline_ranks_by_length_alone():
@@ -162,6 +181,28 @@ def test_deita_drops_the_twin_of_a_better_one_and_keeps_the_better_one():
     row = decision.verdicts.row(0, named=True)
     assert (row["id"], row["rule"], row["other"]) == ("a", "too_similar", "b")
     assert (row["value"], row["limit"]) == (0.9962, 0.9)
+
+
+def test_deita_takes_what_a_reviewer_kept_and_refuses_what_is_too_similar_to_it():
+    frame = placed([0, 5, 90, 180], [1, 9, 3, 2])
+    decision = select.decide(kept_by_a_reviewer(frame, "a"), Settings(order="deita", size=3))
+    assert chosen(decision) == ["a", "c", "d"]
+    assert decision.verdicts.select("id", "rule", "other").rows() == [("b", "too_similar", "a")]
+
+
+@pytest.mark.parametrize("order", CHOOSERS)
+def test_every_chooser_fills_the_places_that_reviewers_left(order):
+    angles = [0, 20, 41, 63, 90, 118, 150, 180]
+    frame = kept_by_a_reviewer(placed(angles, range(1, 9), "xxxxyyyy"), "a", "b", "h")
+    settings = Settings(size=4, order=order, clip=0, threshold=0.999)
+    decision = select.decide(frame, settings)
+    assert set("abh") < set(chosen(decision))
+    assert len(chosen(decision)) == 4
+    gains = dict(decision.scores.select("id", "gain").iter_rows())
+    assert [gains[id_] for id_ in "abh"] == [None] * 3
+    # Where all that is kept has no room, the best of it stays, and nothing else.
+    both = select.decide(frame, settings.model_copy(update={"size": 2}))
+    assert set(chosen(both)) < set("abh")
 
 
 def test_a_place_that_only_twins_could_take_stays_free():
