@@ -1,6 +1,8 @@
 # `make demo` and `make test` set everything up themselves; a second call installs nothing.
 PYTHON ?= python3
 BIN := .venv/bin
+# Processes that the tests are spread over, a file of tests at a time.
+WORKERS ?= 2
 
 .PHONY: demo test check format bench app setup setup-bench clean
 
@@ -8,13 +10,13 @@ demo: setup
 	$(BIN)/python -m curate build sample
 
 test: setup-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 check: setup-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 format: setup-dev
 	$(BIN)/ruff format .
@@ -36,14 +38,16 @@ bench: setup-bench
 	$(BIN)/python benchmarks/train.py --trl .venv-trl/bin/python
 	$(BIN)/python benchmarks/neftune.py
 	$(BIN)/python benchmarks/ratings.py --peers .venv-ratings/bin/python
+	$(BIN)/python benchmarks/perplexity.py --lm-eval .venv-lm-eval/bin/python
+	$(BIN)/python benchmarks/lm_eval.py --lm-eval .venv-lm-eval/bin/python
 	$(BIN)/python benchmarks/build.py
 
 app: setup
-	@test -f app.py || { echo "make app: the review app (app.py) is not part of this version yet"; exit 1; }
-	$(BIN)/streamlit run app.py --server.address 127.0.0.1
+	@test -d runs/sample || $(BIN)/python -m curate build sample
+	$(BIN)/streamlit run app.py
 
 clean:
-	rm -rf .venv .venv-peers .venv-ratings .venv-trl runs .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
+	rm -rf .venv .venv-lm-eval .venv-peers .venv-ratings .venv-trl runs .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
 
 setup: .venv/installed
 setup-dev: .venv/installed-dev
@@ -60,7 +64,7 @@ setup-bench: .venv/installed-bench
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,ray]'
 	@touch $@
 
-.venv/installed-bench: .venv/installed-dev benchmarks/peers.txt benchmarks/peers-ratings.txt benchmarks/peers-trl.txt
+.venv/installed-bench: .venv/installed-dev benchmarks/peers.txt benchmarks/peers-lm-eval.txt benchmarks/peers-ratings.txt benchmarks/peers-trl.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
@@ -69,4 +73,6 @@ setup-bench: .venv/installed-bench
 	.venv-ratings/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers-ratings.txt
 	$(PYTHON) -m venv .venv-trl
 	.venv-trl/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r benchmarks/peers-trl.txt
+	$(PYTHON) -m venv .venv-lm-eval
+	.venv-lm-eval/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r benchmarks/peers-lm-eval.txt
 	@touch $@

@@ -176,6 +176,7 @@ def lapidary(frame: pl.DataFrame, ngram: str = "word") -> Callable[[], dict]:
     ids = pl.concat_str(pl.lit("r"), pl.col("row").cast(pl.String).str.zfill(8))
     examples = record.conform(frame.select(id=ids, source=pl.lit("s"), response="text"), record.EXAMPLE)
     known = examples.select("source", "score", quality=pl.lit(None, pl.Float64), response_chars=pl.lit(0))
+    known = known.with_columns(decision=pl.lit(None, pl.String))
 
     def work(examples: pl.DataFrame = examples) -> dict:
         # As the driver does: shards are measured, then all rows decided at once.

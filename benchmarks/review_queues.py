@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from curate.review import bulk, gain
-from curate.review.desk import Desk, open_desk
-from curate.review.queues import QUEUES, Filter, queue
+from curate.desk import bulk, gain
+from curate.desk.model import Desk, open_desk
+from curate.desk.queues import QUEUES, Filter, queue
 from curate.review.store import opened
 
 LIMIT = 300

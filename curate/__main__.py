@@ -179,8 +179,8 @@ def review(run: Path, address: str, port: int | None, no_browser: bool, embed_al
     python -m curate review runs/sample
     LAPIDARY_PASSWORD=... python -m curate review runs/sample --address 0.0.0.0 --port 8600
     """
+    from curate.desk.model import prepare
     from curate.review import exchange, serve
-    from curate.review.desk import prepare
 
     if export is not None:
         click.echo(f"{export}: {exchange.export_run(run, export):,} decisions")

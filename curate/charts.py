@@ -5,6 +5,7 @@ carries its title for those who cannot see it; the numbers themselves belong int
 """
 
 import math
+import unicodedata
 from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
@@ -99,7 +100,7 @@ def lines(title: str, curves: Sequence[Line], x_name: str = "", y_name: str = ""
 def intervals(title: str, rows: Sequence[Interval], x_name: str = "", reference: float | None = None) -> str:
     """One row a value, with its interval as a whisker; `reference` is a dashed line (chance, no difference)."""
     _, right, top, bottom = MARGIN
-    left = 24 + 7 * max((len(row.name) for row in rows), default=0)
+    left = 24 + 7 * max((_cells(row.name) for row in rows), default=0)
     height = top + bottom + 26 * len(rows)
     numbers = [number for row in rows for number in (row.value, row.low, row.high) if number is not None]
     x = scale([*numbers, *([] if reference is None else [reference])], left, WIDTH - right)
@@ -133,6 +134,11 @@ def histogram(title: str, counts: Sequence[int], edges: Sequence[float], x_name:
         for count, low, high in zip(counts, edges[:-1], edges[1:], strict=True)
     ]
     return picture(title, [*_axes(x, y, x_name, ""), *bars], HEIGHT)
+
+
+def _cells(text: str) -> int:
+    """How many Latin letters wide a text is, about: a letter of Korean, Chinese or Japanese takes two."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def _apart(ends: list[tuple[float, float, str, str]]) -> list[tuple[float, float, str, str]]:

@@ -13,7 +13,11 @@ from curate.cli import CONTEXT, Suggesting, json_option, print_json, settings_op
 from curate.cli import run as run_cli
 
 from .commands import agreement, leaderboard
-from .commands_loop import loop
+from .commands_benchmark import benchmark
+from .commands_loop import ablations, loop
+from .commands_people import blind, reveal
+from .commands_perplexity import correlate, perplexity
+from .commands_style import style
 
 FILE = click.Path(path_type=Path)
 
@@ -207,7 +211,14 @@ def _show(found: dict[str, Any], head: str) -> None:
 
 cli.add_command(leaderboard)
 cli.add_command(agreement)
+cli.add_command(blind)
+cli.add_command(reveal)
+cli.add_command(perplexity)
+cli.add_command(correlate)
+cli.add_command(style)
 cli.add_command(loop)
+cli.add_command(ablations)
+cli.add_command(benchmark)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

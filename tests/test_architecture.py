@@ -16,7 +16,7 @@ ROOMS = [
     ["chat", "text", "bar", "cache", "cli", "charts"],
     ["turns", "decisions", "lexical"],
     ["runs", "cleaning", "rules", "duplicates", "embed", "lm"],
-    ["shards", "corpus", "contamination", "quality", "diversity", "review.store", "review.log", "review.agreement"],
+    ["shards", "corpus", "contamination", "quality", "diversity", "review"],
     ["sources.*"],
     ["sources"],
     ["reference"],
@@ -31,7 +31,7 @@ ROOMS = [
     ["croissant"],
     ["report"],
     ["build", "ablate", "diff", "history", "push"],
-    ["whatif", "review"],
+    ["whatif", "desk"],
     ["questions"],
     ["__main__"],
 ]
@@ -45,6 +45,7 @@ ONE_SUBJECT = {
     "quality",
     "diversity",
     "review",
+    "desk",
     "embed",
     "lm",
 }

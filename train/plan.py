@@ -7,7 +7,6 @@ fixed length first, and counting rows, makes an epoch of 1,000 examples several 
 Everything here is a pure function of the examples, the settings and the seed, so that a resumed run finds the same plan.
 """
 
-import zlib
 from collections import Counter
 from collections.abc import Sequence
 from heapq import heapify, heapreplace
@@ -115,8 +114,10 @@ def mixture(examples: Sequence[Example], datasets: Sequence[Dataset], epoch: int
     for position, example in enumerate(examples):
         own[example.dataset].append(position)
     order: list[int] = []
-    for name, count in _counts(datasets, {name: len(positions) for name, positions in own.items()}).items():
-        order += _draw(own[name], count, epoch, [seed, zlib.crc32(name.encode())])
+    counts = _counts(datasets, {name: len(positions) for name, positions in own.items()})
+    # By its place in the recipe, not by its path: the same files give the same order wherever they lie.
+    for place, name in enumerate(own):
+        order += _draw(own[name], counts[name], epoch, [seed, place])
     shuffled = np.random.default_rng([seed, epoch]).permutation(len(order))
     return [order[i] for i in shuffled]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from curate.review.desk import Desk
+from curate.desk.model import Desk
 from curate.review.log import Decision, record
 
 SCHEMA = {

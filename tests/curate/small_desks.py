@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from curate.review.desk import Desk
+from curate.desk.model import Desk
 
 CANDIDATES = {
     "row": pl.Int64,

@@ -50,6 +50,15 @@ def test_an_interval_is_a_whisker_and_a_dot_and_a_lone_value_a_dot():
     assert [line.get("stroke-dasharray") for line in elements(svg, "line")].count("4 4") == 1
 
 
+def test_names_have_room_whatever_script_they_are_in():
+    """A letter of Korean is as wide as two Latin ones, and its font has 12 px."""
+    rows = [Interval("크리펜도르프 알파", 0.5), Interval("alpha", 0.4)]
+    (first, *_) = [
+        label for label in elements(charts.intervals("agreement", rows), "text") if label.text == rows[0].name
+    ]
+    assert float(first.get("x")) >= 8 * 12 + 6
+
+
 def test_a_histogram_has_a_bar_for_each_count_as_high_as_it_says():
     svg = charts.histogram("tokens", [1, 4, 2], [0, 10, 20, 30])
     heights = [float(bar.get("height")) for bar in elements(svg, "rect")]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curate.desk import adjudication
 from curate.quality import reviewer
-from curate.review import adjudication
 from curate.review import log as review
 from curate.review.agreement import Agreement, between, within
 from curate.review.exchange import export_decisions, import_decisions

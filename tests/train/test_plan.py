@@ -105,7 +105,15 @@ def test_the_same_seed_gives_the_same_plan_and_another_seed_another_order():
 
 
 def test_the_order_of_an_epoch_is_the_same_on_every_machine():
-    assert mixture(examples([1] * 8), [Dataset(path=Path("a.jsonl"))], 1, seed=1) == [1, 4, 6, 3, 5, 0, 7, 2]
+    assert mixture(examples([1] * 8), [Dataset(path=Path("a.jsonl"))], 1, seed=1) == [3, 0, 2, 5, 4, 1, 6, 7]
+
+
+def test_the_order_does_not_depend_on_where_the_data_lie():
+    def order(folder):
+        rows = [example(1, f"{folder}/{name}") for name in ("a", "b", "a", "b", "a")]
+        return mixture(rows, [Dataset(path=Path(f"{folder}/a")), Dataset(path=Path(f"{folder}/b"))], 1, seed=1)
+
+    assert order("here") == order("elsewhere")
 
 
 def test_the_budget_grows_to_the_longest_example_unless_it_is_set():

@@ -1,0 +1,95 @@
+"""The texts of the interface: both languages say everything, with the same places, and no page asks for one that is not there."""
+
+import ast
+import re
+import string
+from pathlib import Path
+
+import pytest
+
+from ui.words import LANGUAGES, table
+
+ROOT = Path(__file__).parents[2]
+WORDS = ROOT / "ui/words"
+TABLES = sorted(path.stem for path in WORDS.glob("*.toml"))
+MODULES = [ROOT / "app.py", *sorted((ROOT / "ui").rglob("*.py"))]
+
+
+def places(text):
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_text_is_there_in_every_language_with_the_same_places(name):
+    for key, texts in table(name).items():
+        assert set(texts) == set(LANGUAGES), f"{name}.{key}"
+        assert all(text.strip() for text in texts.values()), f"{name}.{key}"
+        assert len({frozenset(places(text)) for text in texts.values()}) == 1, f"{name}.{key}: {texts}"
+        assert "" not in places(texts["en"]), f"{name}.{key}: a place without a name"
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_what_is_written_in_korean_is_not_written_in_english(name):
+    """A text with letters of its own, beyond names that stay, is not the English one once more."""
+    for key, texts in table(name).items():
+        english = re.sub(r"\{[^}]*\}|`[^`]*`", "", texts["en"])
+        if re.search(r"[a-z]{3,} [a-z]{3,}", english):
+            assert texts["en"] != texts["ko"], f"{name}.{key}"
+            assert re.search("[가-힣]", texts["ko"]), f"{name}.{key}"
+
+
+def asked(tree):
+    """The tables that a module opens, and each text it asks for by a constant name: (key, names given or None, line, whether
+    others hand it the table).
+    """
+    tables, names, handed = set(), {"t"}, set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "words":
+            tables |= {node.args[0].value} if isinstance(node.args[0], ast.Constant) else set()
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            call = node.value.func
+            if isinstance(call, ast.Name) and call.id == "words":
+                names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        # What is public may be called by another page with that page's texts.
+        if (
+            isinstance(node, ast.FunctionDef)
+            and not node.name.startswith("_")
+            and "t" in {a.arg for a in node.args.args}
+        ):
+            handed |= set(range(node.lineno, node.end_lineno + 1))
+    found = []
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and node.args):
+            continue
+        opened = isinstance(node.func, ast.Call) and isinstance(node.func.func, ast.Name)
+        direct = opened and node.func.func.id == "words"
+        if direct or (isinstance(node.func, ast.Name) and node.func.id in names):
+            given = {word.arg for word in node.keywords}
+            given = None if None in given else given
+            found += [(key, given, node.lineno, node.lineno in handed) for key in constants(node.args[0])]
+    return tables, found
+
+
+def constants(node):
+    """The texts that an argument can be: a constant, either side of a choice, or a pattern of one with places (as regex)."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield re.escape(node.value)
+    elif isinstance(node, ast.IfExp):
+        yield from constants(node.body)
+        yield from constants(node.orelse)
+    elif isinstance(node, ast.JoinedStr):
+        yield "".join(re.escape(part.value) if isinstance(part, ast.Constant) else ".+" for part in node.values)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_text_that_a_module_asks_for_is_there_and_is_given_its_places(path):
+    tables, found = asked(ast.parse(path.read_text(encoding="utf-8")))
+    for pattern, given, line, handed in found:
+        # What is handed its texts may be handed those of any page.
+        known = {*tables, "shell"} if tables and not handed else TABLES
+        hits = [text for name in known for key, text in table(name).items() if re.fullmatch(pattern, key)]
+        where = f"{path.relative_to(ROOT)}:{line}"
+        assert hits, f"{where}: no text {pattern}"
+        if given is not None and ".+" not in pattern:
+            # Without any place given the text is shown as it is.
+            assert any(given == places(text["en"]) for text in hits), f"{where}: {pattern} is given {sorted(given)}"
