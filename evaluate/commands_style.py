@@ -55,10 +55,14 @@ def style(
     if as_json:
         print_json(found)
         return
-    measures = list(dict.fromkeys(row["measure"] for row in found["wording"]))
-    for name, *cells in wording_page.figures(found["wording"], measures, found["models"]):
-        click.echo(f"{name:<28} " + "  ".join(f"{cell:<26}" for cell in cells).rstrip())
-    for row in wording_page.gaps(found["differences"]):
-        click.echo("  ".join(row))
+    parts = [(found, "wording", "models")]
+    parts += [(found[part], "summary", "models") for part in ("memorised", "loss") if found[part]]
+    for part, rows, models in parts:
+        measures = list(dict.fromkeys(row["measure"] for row in part[rows]))
+        for name, *cells in [["", *part[models]], *wording_page.figures(part[rows], measures, part[models])]:
+            click.echo(f"{name:<28} " + "  ".join(f"{cell:<26}" for cell in cells).rstrip())
+        for row in wording_page.gaps(part.get("differences", [])):
+            click.echo("  ".join(row))
+        click.echo("")
     if out is not None:
-        click.echo(f"\npage  {out / 'style.html'}")
+        click.echo(f"page  {out / 'style.html'}")

@@ -75,7 +75,11 @@ def test_the_command_writes_a_page_without_script_and_escapes_names(files, tmp_p
         main([*words, "--seen", str(files["seen"]), "--unseen", str(files["seen"]), "--out", str(tmp_path / "out")])
         == 0
     )
-    assert "repeated pairs (rep-2)" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert told.splitlines()[0].split() == ["plain", "<script>alert(1)</script>"]
+    assert "repeated pairs (rep-2)" in told
+    assert "ROUGE-L" in told
+    assert "loss on other texts" in told
     page = (tmp_path / "out" / "style.html").read_text()
     assert "<script" not in page
     assert "Learned by heart" in page

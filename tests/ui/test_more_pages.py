@@ -309,7 +309,7 @@ def test_cases_are_walked_through_by_address(shown, desk, say):
     at = shown("adjudicate")
     button(at, words("adjudicate", "after")).click().run()
     assert asked(at, "case") == desk.candidates["content"][2]
-    assert words("adjudicate", "place", place=2, count=3) in text(at)
+    assert words("adjudicate", "case_place", place=2, count=3) in text(at)
 
 
 def test_a_decision_on_a_text_that_has_changed_comes_back_with_what_is_known_of_it(shown, run, desk, say):

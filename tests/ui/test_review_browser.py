@@ -410,3 +410,14 @@ def test_what_a_rule_dropped_is_brought_back_by_its_key(app, reader):  # noqa: F
     shown(page, here)
     acknowledged(page)
     assert counts(app, "rescuer") == {here: "keep"}
+
+
+def test_under_a_korean_layout_the_letters_are_where_they_were(app, reader):  # noqa: F811
+    page = reader("hangul")
+    here = shown(page)
+    page.evaluate(
+        "() => document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'ㅏ', code: 'KeyK', bubbles: true}))"
+    )
+    shown(page, here)
+    acknowledged(page)
+    assert counts(app, "hangul") == {here: "keep"}

@@ -38,6 +38,13 @@ def test_what_is_written_in_korean_is_not_written_in_english(name):
             assert re.search("[가-힣]", texts["ko"]), f"{name}.{key}"
 
 
+@pytest.mark.parametrize("name", sorted({*TABLES} - {"shell"}))
+def test_no_page_gives_a_name_of_the_shell_another_meaning(name):
+    """A page has the shell's texts beside its own: a fate called `place` must not become the page's "2 of 3"."""
+    shell = table("shell")
+    assert [key for key, texts in table(name).items() if shell.get(key, texts) != texts] == []
+
+
 def asked(tree):
     """The tables that a module opens, and each text it asks for by a constant name: (key, names given or None, line, whether
     others hand it the table).
