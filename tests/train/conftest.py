@@ -28,6 +28,14 @@ def one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def same_draws():
+    """What a test draws does not depend on which tests ran before it."""
+    import torch
+
+    torch.manual_seed(1)
+
+
 @pytest.fixture(scope="session")
 def toy_base(tmp_path_factory):
     from train import toy
