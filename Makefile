@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Processes that the tests are spread over, a file of tests at a time.
 WORKERS ?= 2
+# One thread for each: models as small as those of the tests only wait for their own threads.
+TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: demo test check format bench app setup setup-bench clean
 
@@ -10,13 +12,13 @@ demo: setup
 	$(BIN)/python -m curate build sample
 
 test: setup-dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(TEST)
 
 check: setup-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(TEST)
 
 format: setup-dev
 	$(BIN)/ruff format .
