@@ -12,7 +12,7 @@ demo: setup
 	$(BIN)/python -m curate build sample
 
 test: setup-dev
-	$(TEST)
+	$(TEST) -m "not long"
 
 check: setup-dev
 	$(BIN)/ruff format --check .

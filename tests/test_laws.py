@@ -240,7 +240,7 @@ MOMENTS = [
 ]
 
 
-@pytest.mark.parametrize("engine", ["local", "processes", pytest.param("ray", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("engine", ["local", "processes", pytest.param("ray", marks=pytest.mark.long)])
 def test_killed_at_any_moment_it_goes_on_and_ends_in_the_same_bytes(engine, tmp_path):
     """One folder, killed again and again at later and later moments, against one that ran through."""
     run, through = tmp_path / "killed", tmp_path / "through"
