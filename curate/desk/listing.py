@@ -3,7 +3,7 @@
 import polars as pl
 
 from curate.desk.model import Desk, search_meaning, search_words
-from curate.desk.queues import STATES, Filter
+from curate.desk.queues import STATES, Filter, matches
 from curate.errors import InputError, did_you_mean
 from curate.review.log import DECISIVE
 
@@ -49,13 +49,7 @@ def _decisions(states: pl.DataFrame) -> dict[str, pl.Series]:
 
 
 def _holds(desk: Desk, only: Filter) -> pl.Expr:
-    found = pl.lit(value=True)
-    for name in ("source", "group", "fate", "topic"):
-        value = getattr(only, name)
-        found = found if value is None else found & (pl.col(name) == value)
-    if only.rule is not None:
-        failing = desk.verdicts.filter(pl.col("rule") == only.rule)["row"].unique()
-        found &= pl.col("row").is_in(failing.implode())
+    found = matches(desk, only)
     return found if only.state is None else found & _in_state(only.state)
 
 

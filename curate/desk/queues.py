@@ -133,7 +133,7 @@ def _asked(desk: Desk, log: sqlite3.Connection, name: str, only: Filter, said: S
         )
         # Who searches knows what they look for.
         repeat = repeat if only.words or only.meaning else known.among(said.due)
-    chosen = candidates.with_columns(repeat=repeat).filter(wanted | repeat).filter(_matches(desk, only))
+    chosen = candidates.with_columns(repeat=repeat).filter(wanted | repeat).filter(matches(desk, only))
     return Asked(desk, log, said, candidates, _searched(desk, chosen, only), seed)
 
 
@@ -147,8 +147,8 @@ def _state(desk: Desk, log: sqlite3.Connection, state: str, decision: pl.Series,
     return decision.is_in(DECISIVE if state == "decided" else [state]).fill_null(value=False)
 
 
-def _matches(desk: Desk, only: Filter) -> pl.Expr:
-    """The filters that are values of columns."""
+def matches(desk: Desk, only: Filter) -> pl.Expr:
+    """Which candidates pass the filters that are values of columns: source, group, fate, topic, rule."""
     found = pl.lit(value=True)
     for column in ("source", "group", "fate", "topic"):
         value = getattr(only, column)
