@@ -13,7 +13,6 @@ import streamlit as st
 from curate.chat import Message
 from curate.errors import CurateError
 from curate.review import drafts, guidelines, reasons
-from curate.review import log as decided
 from ui import choosing, escaping, rendering, shell
 from ui.card import deck as decks
 from ui.card import examples, protocol
@@ -45,20 +44,18 @@ def page() -> None:
 def _example(here: Here, deck: Deck) -> None:
     """All that changes with a decision."""
     t = _words()
-    # Always there, so that nothing moves when there is something to say.
-    st.text(st.session_state.pop("plain said", "") or " ")
-    if not deck.ahead:
-        st.info(t("finished_hint") if deck.total else t("empty_queue"))
-        _undo_button(here, t)
-        return
-    row = deck.ahead[0]
+    row = deck.ahead[0] if deck.ahead else None
     try:
-        with shell.open_log(here) as log:
-            shown = examples.examples(
-                here.desk, log, here.reviewer, {row: deck.why.get(row, "")}, decided.counting(log), t, [*deck.repeats]
-            )[row]
+        # All of it before the first widget: what reaches the browser together is laid out once.
+        shown = None if row is None else _ready(here, deck, row, t)
     except CurateError as error:
         st.error(str(error))
+        return
+    # Always there, so that nothing moves when there is something to say.
+    st.text(st.session_state.pop("plain said", "") or " ")
+    if shown is None:
+        st.info(t("finished_hint") if deck.total else t("empty_queue"))
+        _undo_button(here, t)
         return
     left, right = st.columns([62, 38], gap="large")
     with left:
@@ -66,7 +63,7 @@ def _example(here: Here, deck: Deck) -> None:
             t(
                 "ahead",
                 queue=choosing.sentence(deck.name, t),
-                left=len(deck.rows) + len(deck.ahead),
+                left=deck.rest.height + len(deck.ahead),
                 reviewer=here.reviewer,
             )
         )
@@ -80,13 +77,30 @@ def _example(here: Here, deck: Deck) -> None:
     # What stands on the screen from now on, by the server's clock: the browser has it a moment later.
     if st.session_state.get("plain shown", (None, 0.0))[0] != shown["id"]:
         st.session_state["plain shown"] = (shown["id"], time.monotonic())
+    try:
+        _make_ready(here, deck, t)
+    except CurateError as error:
+        st.error(str(error))
+
+
+def _ready(here: Here, deck: Deck, row: int, t: Words) -> dict[str, Any]:
+    """The example, as it was made ready while the one before it was read; one that comes back is made anew."""
+    made: tuple[Any, dict[str, Any]] | None = st.session_state.pop("plain ready", None)
+    if made is not None and made[0] == (deck.key, row):
+        return made[1]
+    with shell.open_log(here) as log:
+        because = {row: deck.why.get(row, "")}
+        return examples.examples(here.desk, log, here.reviewer, because, t, [*deck.repeats])[row]
+
+
+def _make_ready(here: Here, deck: Deck, t: Words) -> None:
+    """More of the queue where few are ahead, and the next example, now that this one is out and nobody waits."""
     if len(deck.ahead) < decks.LOW:
-        # After the example is out: nobody waits for the next ones.
-        try:
-            with shell.open_log(here) as log:
-                decks.fill(deck, here.desk, log, here.reviewer)
-        except CurateError as error:
-            st.error(str(error))
+        with shell.open_log(here) as log:
+            decks.fill(deck, here.desk, log, here.reviewer)
+    if len(deck.ahead) > 1:
+        row = deck.ahead[1]
+        st.session_state["plain ready"] = ((deck.key, row), _ready(here, deck, row, t))
 
 
 def _words() -> Words:

@@ -12,7 +12,6 @@ from curate.desk import model as desks
 from curate.desk.model import Desk
 from curate.errors import CurateError
 from curate.review import drafts, guidelines, pace, reasons
-from curate.review import log as decided
 from ui import card, choosing, rendering, shell
 from ui.card import deck as decks
 from ui.card import examples, protocol
@@ -69,11 +68,13 @@ def _exchange(here: Here, deck: Deck, wire: dict[str, Any], t: Callable[..., str
                 st.session_state["renewed"] = time.monotonic()
             decks.fill(deck, desk, log, reviewer)
             have = {*wire.get("have", [])}
-            # Of a new queue the first few, so that it is there at once; the browser asks for the others.
-            some = deck.ahead if have.intersection(deck.ahead) else deck.ahead[:FIRST]
+            # Of a queue that the browser does not have yet the first few, so that it is there at once; it asks for the others.
+            is_there = st.session_state.get("dealt") == deck.key and have.intersection(deck.ahead)
+            some = deck.ahead if is_there else deck.ahead[:FIRST]
+            st.session_state["dealt"] = deck.key
             lacking = {row: deck.why.get(row, "") for row in some if row not in have}
             if lacking:
-                cards = examples.examples(desk, log, reviewer, lacking, decided.counting(log), t, [*deck.repeats])
+                cards = examples.examples(desk, log, reviewer, lacking, t, [*deck.repeats])
             replies = {ask["id"]: _reply(desk, ask, t) for ask in wire.get("ask", [])}
             facts = _facts(here, deck, log, t)
     except CurateError as error:
@@ -90,7 +91,7 @@ def _exchange(here: Here, deck: Deck, wire: dict[str, Any], t: Callable[..., str
         "answers": answers,
         "replies": replies,
         "drafts": saved,
-        "end": not deck.rows,
+        "end": deck.rest.is_empty(),
         "held": deck.held,
         "trouble": trouble,
         **facts,
@@ -145,7 +146,7 @@ def _reply(desk: Desk, ask: dict[str, Any], t: Callable[..., str]) -> dict[str, 
 
 def _facts(here: Here, deck: Deck, log: sqlite3.Connection | None, t: Callable[..., str]) -> dict[str, Any]:
     """What the card shows beside the examples: progress, the words of the interface, reasons, guidelines."""
-    left = len(deck.rows) + len(deck.ahead)
+    left = deck.rest.height + len(deck.ahead)
     done, rate = _speed(here, deck, log, left)
     shown = {key: t(key) for name in ("shell", "review") for key in table(name)}
     return {

@@ -16,7 +16,7 @@ one on the text that was edited, and a keep of the text that it became.
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -127,19 +127,24 @@ def current(log: sqlite3.Connection, reviewer: str | None = None) -> list[Event]
     return _events(log.execute(f"SELECT * FROM current {only} ORDER BY content, id", values))  # noqa: S608 - no values
 
 
-def opinions(log: sqlite3.Connection) -> list[Opinion]:
-    """The one opinion of each reviewer on each text, oldest first; many times as fast as `current`."""
+def opinions(log: sqlite3.Connection, contents: Collection[str] | None = None) -> list[Opinion]:
+    """The one opinion of each reviewer on each text, or on each of these, oldest first; many times as fast as `current`."""
     names = "reviewer, decision, time, id, role"
-    edited = "SELECT edited, reviewer, 'keep', time, id, role FROM current WHERE edited <> content"
-    rows = log.execute(f"SELECT content, {names} FROM current UNION ALL {edited} ORDER BY id")  # noqa: S608 - fixed names
+    one, other = "content, " + names, "edited, reviewer, 'keep', time, id, role"
+    among = "IN (SELECT value FROM json_each(?1))" if contents is not None else "IS NOT NULL"
+    rows = log.execute(
+        f"SELECT {one} FROM current WHERE content {among} UNION ALL "  # noqa: S608 - fixed names
+        f"SELECT {other} FROM current WHERE edited <> content AND edited {among} ORDER BY id",
+        () if contents is None else (orjson.dumps(list(contents)).decode(),),
+    )
     # A later decision on the edited text replaces the keep that came with the edit.
     found = {(row[0], row[1]): Opinion._make(row) for row in rows}
     return sorted(found.values(), key=lambda opinion: opinion.id)
 
 
-def counting(log: sqlite3.Connection) -> dict[str, Opinion]:
-    """Of each text the opinion that counts: the latest keep, edit or reject; without one the latest flag, else skip."""
-    return weightiest(opinions(log))
+def counting(log: sqlite3.Connection, contents: Collection[str] | None = None) -> dict[str, Opinion]:
+    """Of each text, or each of these, the opinion that counts: the latest keep, edit or reject; else the latest flag or skip."""
+    return weightiest(opinions(log, contents))
 
 
 def weightiest(found: Iterable[Opinion]) -> dict[str, Opinion]:

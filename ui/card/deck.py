@@ -18,12 +18,15 @@ WINDOW, STALE = 120, 100
 
 @dataclass
 class Deck:
-    """One queue as one browser session goes through it. It may be lost at any time: queue, leases and log give it back."""
+    """One queue as one browser session goes through it. It may be lost at any time: queue, leases and log give it back.
+
+    `rest` is what is not ahead yet, `row` and `why`, and `why` says it of the rows that were.
+    """
 
     key: tuple[object, ...]
     name: str
     only: Filter
-    rows: list[int]
+    rest: pl.DataFrame
     why: dict[int, str]
     repeats: set[int]
     total: int
@@ -36,9 +39,9 @@ def opened(
     desk: Desk, log: sqlite3.Connection, reviewer: str, name: str, only: Filter, key: tuple[object, ...]
 ) -> Deck:
     """A queue from its start, with the first examples leased. Raises InputError and RunError as `queues.queue`."""
-    deck = Deck(key, name, only, [], {}, set(), 0)
+    deck = Deck(key, name, only, pl.DataFrame(), {}, set(), 0)
     _ordered(deck, desk, log, reviewer)
-    deck.total = len(deck.rows)
+    deck.total = deck.rest.height
     fill(deck, desk, log, reviewer)
     return deck
 
@@ -80,23 +83,22 @@ def put_back(deck: Deck, row: int) -> None:
 def _ordered(deck: Deck, desk: Desk, log: sqlite3.Connection, reviewer: str) -> None:
     found = queues.queue(desk, log, deck.name, reviewer, deck.only)
     found = found.filter(~pl.col("row").is_in(deck.ahead))
-    deck.rows = found["row"].to_list()
-    deck.why |= dict(zip(deck.rows, found["why"], strict=True))
+    deck.rest = found.select("row", "why")
     deck.repeats = {*deck.repeats.intersection(deck.ahead), *found.filter("repeat")["row"]}
     deck.taken = 0
 
 
 def _take(deck: Deck, desk: Desk, log: sqlite3.Connection, reviewer: str) -> None:
     about_decided = deck.name in queues.AGAIN or deck.only.state is not None
-    while len(deck.ahead) < AHEAD and deck.rows:
-        window, deck.rows = deck.rows[:WINDOW], deck.rows[WINDOW:]
-        contents = dict(zip(window, desk.candidates["content"].gather(window), strict=True))
+    while len(deck.ahead) < AHEAD and deck.rest.height:
+        window = dict(deck.rest.head(WINDOW).iter_rows())
+        contents = dict(zip(window, desk.candidates["content"].gather([*window]), strict=True))
         room = AHEAD - len(deck.ahead)
         fresh = [contents[row] for row in window if row not in deck.repeats]
         mine = set(leases.lease(log, reviewer, fresh, room, again=about_decided))
         got = [row for row in window if row in deck.repeats or contents[row] in mine][:room]
         deck.ahead += got
         deck.taken += len(got)
-        if len(got) == room:
-            # What stands behind the last one is for the next time; what it jumped over is someone else's.
-            deck.rows = [*window[window.index(got[-1]) + 1 :], *deck.rows]
+        deck.why |= {row: window[row] for row in got}
+        # What stands behind the last one is for the next time; what it jumped over is someone else's.
+        deck.rest = deck.rest.slice([*window].index(got[-1]) + 1 if len(got) == room else WINDOW)

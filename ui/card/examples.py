@@ -8,7 +8,7 @@ from curate.chat import ROLES
 from curate.desk import model as desks
 from curate.desk.model import Desk, Reason
 from curate.review import drafts
-from curate.review.log import Opinion
+from curate.review.log import Opinion, counting
 from ui import rendering
 
 Words = Callable[..., str]
@@ -24,19 +24,21 @@ def examples(
     log: sqlite3.Connection,
     reviewer: str,
     because: Mapping[int, str],
-    said: Mapping[str, Opinion],
     t: Words,
     unsaid: Sequence[int] = (),
 ) -> dict[int, dict[str, Any]]:
     """Row to what card.js needs of it, for the rows of `because` (why the queue has them).
 
-    `said` is the opinion that counts of each content; of the rows `unsaid` it is not told. Every text that is HTML
-    (`html`, `cleaned.html`) is made by `ui.rendering`; all the rest is to be set as text.
+    What was decided on the rows `unsaid` is not told. Every text that is HTML (`html`, `cleaned.html`) is made by
+    `ui.rendering`; all the rest is to be set as text.
     """
     rows = list(because)
     names = roles(t)
+    neighbours = desks.neighbours(desk, rows)
+    near_by = [*rows, *(row for near in neighbours for row, _ in near)]
+    said = counting(log, desk.candidates["content"].gather(near_by).to_list())
     found = {}
-    for text, near in zip(desks.texts(desk, rows), desks.neighbours(desk, rows), strict=True):
+    for text, near in zip(desks.texts(desk, rows), neighbours, strict=True):
         mine = desk.candidates.row(text.row, named=True)
         opinion = None if text.row in unsaid else said.get(mine["content"])
         draft = drafts.load(log, reviewer, mine["content"])
