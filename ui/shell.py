@@ -14,13 +14,15 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import streamlit as st
 
 from curate import runs
 from curate.desk.model import Desk, open_desk, prepare
-from curate.errors import CurateError
+from curate.errors import ConfigError, CurateError
 from curate.progress import Progress
+from curate.review import login
 from curate.review.serve import LOOPBACK, PASSWORD, RUN
 from curate.review.store import opened
 from ui.words import words
@@ -62,9 +64,9 @@ def choices() -> list[Path]:
 
 
 def reviewer() -> str:
-    """Who decides: the one who logged in, else the name in the URL, else the user of this machine."""
-    if has_login() and st.user.is_logged_in:
-        return str(st.user.get("email") or st.user.get("name") or st.user.get("sub"))
+    """Who decides: the one who logged in, where there is a login; else the name in the URL, else the user of this machine."""
+    if configured := _login():
+        return _admitted(configured)
     try:
         own = getpass.getuser()
     except (OSError, KeyError):
@@ -88,26 +90,78 @@ def remembered(name: str, default: str) -> str:
 
 @contextlib.contextmanager
 def open_log(place: Here) -> Iterator[sqlite3.Connection]:
-    """The run's log of decisions, a connection of this thread's own."""
+    """The run's log of decisions, a connection of this thread's own; for those only who may still come in.
+
+    A page runs the guard, but what it redraws alone (a fragment) does not, and the review card stays open for hours.
+    """
+    if configured := _login():
+        _admitted(configured)
     with opened(place.log_path) as log:
         yield log
 
 
 def guard() -> None:
-    """Let in who may come in: everyone on this machine; beyond it those with the password, or who log in."""
+    """Let in who may come in: with a login those on its list, with a password who know it, else everyone on this machine."""
     t = words("shell")
     address = st.get_option("server.address") or "0.0.0.0"  # noqa: S104 - what streamlit binds to without one
-    if has_login():
-        if not st.user.is_logged_in:
-            st.title(t("app"))
-            st.button(t("log_in"), on_click=st.login, type="primary")
-            st.stop()
+    try:
+        configured = _login()
+    except ConfigError as error:
+        st.error(str(error))
+        st.stop()
+    if configured:
+        _check(configured)
     elif wanted := os.environ.get(PASSWORD):
         if not st.session_state.get("inside"):
             _ask(wanted)
     elif address not in LOOPBACK:
         st.error(t("not_alone", address=address))
         st.stop()
+
+
+def _check(configured: login.Login) -> None:
+    """Ends the page with a way to log in, or with one to log out for those who are not on the list."""
+    t = words("shell")
+    address = login.email(st.user)
+    if not st.user.is_logged_in:
+        st.title(t("app"))
+        _offer(configured)
+        st.stop()
+    if not configured.admits(address):
+        st.title(t("app"))
+        st.error(t("not_allowed", address=address) if address else t("no_address"))
+        st.button(t("log_out"), on_click=st.logout)
+        st.stop()
+    with st.sidebar:
+        st.text(address)
+        st.button(t("log_out"), on_click=st.logout, key="shell log out", icon=":material/logout:")
+
+
+def _offer(configured: login.Login) -> None:
+    t = words("shell")
+    here = urlsplit(st.context.url or "")
+    origin = configured.origin.replace("{port}", str(st.get_option("server.port")))
+    if here.netloc and f"{here.scheme}://{here.netloc}" != origin:
+        # The provider sends people back to the one address, and a cookie of another would not be seen there.
+        st.info(t("other_address", address=origin))
+        return
+    provider = urlsplit(configured.metadata).netloc
+    if st.button(t("log_in"), type="primary"):
+        if trouble := login.trouble(configured):
+            st.error(t("provider_down", provider=provider, trouble=trouble))
+        else:
+            st.login()
+    st.caption(t("log_in_about", provider=provider))
+
+
+def _admitted(configured: login.Login) -> str:
+    """The name of the one who logged in; the whole page begins again, with the guard, for those who may not be here."""
+    address = login.email(st.user) if st.user.is_logged_in else None
+    if address is None or not configured.admits(address):
+        st.rerun()
+        # In a callback a rerun is no end.
+        st.stop()
+    return address
 
 
 def _ask(wanted: str) -> None:
@@ -126,10 +180,18 @@ def _ask(wanted: str) -> None:
 
 def has_login() -> bool:
     """Whether a login (OIDC) is configured in `.streamlit/secrets.toml`."""
+    return _login() is not None
+
+
+def _login() -> login.Login | None:
+    """The login that is configured. Raises ConfigError where it could not work; secrets that cannot be read are not none."""
     try:
-        return "auth" in st.secrets
-    except FileNotFoundError:
-        return False
+        secrets = st.secrets.to_dict()
+    except OSError as error:
+        if any(Path(path).exists() for path in st.get_option("secrets.files")):
+            raise ConfigError(str(error)) from error
+        return None
+    return login.configured(secrets)
 
 
 def _folder() -> Path:

@@ -6,26 +6,31 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from curate.errors import ConfigError, RunError
+from curate.review import login
 
 APP = Path(__file__).parents[2] / "app.py"
 # What the app reads: the run it opens with, and the password that it asks for beyond this machine.
 RUN = "LAPIDARY_RUN"
 PASSWORD = "LAPIDARY_PASSWORD"  # noqa: S105 - the name of the variable, not its value
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+SECRETS = Path(".streamlit/secrets.toml")
 
 
 def command(run: Path, address: str, port: int | None, *, browser: bool, environment: Mapping[str, str]) -> list[str]:
     """The command line that serves `run` at `address`, port 8501 or the next that is free unless `port` is given.
 
-    Raises ConfigError where others could reach the app and nothing would ask who they are, and RunError where this
-    installation has no app.
+    A login is read from `.streamlit/secrets.toml` of the home folder, of the app's folder, and of the one we are in, the last
+    first. Raises ConfigError where others could reach the app and nothing would ask who they are, or where the login could not
+    work, and RunError where this installation has no app.
     """
     if not APP.is_file():
         raise RunError(
             f"{APP}: no such file; expected the app beside the package: install from a checkout of the project"
         )
-    secrets = [folder / ".streamlit" / "secrets.toml" for folder in (Path.cwd(), Path.home())]
-    if address not in LOOPBACK and not environment.get(PASSWORD) and not any(path.is_file() for path in secrets):
+    # All of them by name: the server starts in the app's folder, and would look there only.
+    secrets = list(dict.fromkeys(folder / SECRETS for folder in (Path.home(), APP.parent, Path.cwd())))
+    has_login = login.configured(login.read(secrets)) is not None
+    if address not in LOOPBACK and not environment.get(PASSWORD) and not has_login:
         raise ConfigError(
             f"--address {address}: others could open {run} without a password; set {PASSWORD}, or configure a login"
             " ([auth] in .streamlit/secrets.toml), or leave --address out"
@@ -38,9 +43,8 @@ def command(run: Path, address: str, port: int | None, *, browser: bool, environ
     }
     options |= {} if browser else {"server.headless": "true"}
     options |= {} if port is None else {"server.port": str(port)}
-    return [
-        sys.executable, "-m", "streamlit", "run", str(APP), *(f"--{name}={value}" for name, value in options.items())
-    ]  # fmt: skip
+    words = [f"--{name}={value}" for name, value in options.items()] + [f"--secrets.files={path}" for path in secrets]
+    return [sys.executable, "-m", "streamlit", "run", str(APP), *words]
 
 
 def serve(run: Path, address: str, port: int | None, *, browser: bool) -> None:
