@@ -283,7 +283,7 @@ def _parts(folder: StageFolder, frame: pl.DataFrame) -> None:
 def _stage(folder: StageFolder, found: pl.DataFrame | None = None, scores: pl.DataFrame | None = None) -> None:
     runs.write_parquet(folder.verdicts, VERDICT.to_frame() if found is None else found.sort("id", "rule"))
     runs.write_parquet(folder.overridden, VERDICT.to_frame())
-    runs.write_parquet(folder.scores, record.no_scores() if scores is None else scores.sort("id"))
+    runs.write_parquet(folder.scores, pl.DataFrame(schema={"id": pl.String}) if scores is None else scores.sort("id"))
     runs.finish(folder, runs.fingerprint(folder.name, str(folder.path)))
 
 

@@ -21,18 +21,7 @@ PERSONAL = {
     "IP address": r"\b(?:\d{1,3}\.){3}\d{1,3}\b",
     "user name (u/…, @…)": r"(?:^|\s)(?:/?u/[\w-]{3,}|@\w{3,})",
 }
-STAGES = {
-    "source": "Reading: a record becomes an example or is rejected with its reason.",
-    "clean": "Cleaning: HTML becomes Markdown, and what the list of edits names is repaired; nothing is dropped.",
-    "review": "What reviewers rejected; what they kept stays whatever later rules of text and quality say.",
-    "filters": "Filtering by rules, each with a limit.",
-    "exact": "Exact duplicates, once case, width and white space are folded.",
-    "quality": "Scores of quality and difficulty, and limits on them.",
-    "near": "Near duplicates by wording (MinHash; every candidate checked by exact Jaccard similarity).",
-    "meaning": "Duplicates by meaning (cosine of embeddings).",
-    "decontaminate": "Leaks from test sets, by words and by meaning.",
-    "select": "Choosing: quotas, strata and an order; what finds no place leaves.",
-}
+READING = "Reading: a record becomes an example or is rejected with its reason."
 
 
 class Account(NamedTuple):
@@ -137,7 +126,8 @@ def _sources(recipe: Recipe, manifest: dict[str, Any], summary: dict[str, Any]) 
 def _processing(summary: dict[str, Any]) -> Iterator[str]:
     for row in summary["funnel"]:
         told = f"{row['dropped']:,} of {row['into']:,} dropped." if row["dropped"] else "Nothing was dropped."
-        yield f"{row['stage']}. {STAGES[row['stage']]} {told}"
+        about = READING if row["stage"] == "source" else Recipe.model_fields[row["stage"]].description
+        yield f"{row['stage']}. {about} {told}"
 
 
 def _by_hand(summary: dict[str, Any]) -> dict[str, Any] | None:

@@ -1,31 +1,17 @@
 """A recipe: which sources, and the settings of every stage."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from curate import config, embed, gates
+from curate import config, embed, gates, stages
 from curate.config import Strict
 from curate.errors import ConfigError, did_you_mean
-from curate.sources import instructions, reddit, stackexchange, wikihow
-from curate.stages.clean import Replaying
-from curate.stages.clean import Settings as Clean
-from curate.stages.decontaminate import Settings as Decontaminate
-from curate.stages.exact import Settings as Exact
-from curate.stages.filters import Settings as Filters
-from curate.stages.meaning import Settings as Meaning
-from curate.stages.near import Settings as Near
-from curate.stages.quality import Settings as Quality
-from curate.stages.review import Settings as Review
-from curate.stages.select import Settings as Select
+from curate.sources import Settings as SourceSettings
+from curate.sources import instructions
 
 SHIPPED = Path(__file__).parent / "recipes"
-
-SourceSettings = Annotated[
-    stackexchange.Settings | wikihow.Settings | reddit.Settings | instructions.Settings, Field(discriminator="kind")
-]
-
 
 # Which stages take which of the settings that a recipe states for all of them.
 SHARED = {
@@ -61,18 +47,39 @@ class Recipe(Strict):
     expect: dict[str, gates.Bound] = Field(
         {}, description="gates: figures of the report and what they must be, or the build exits with 1 (reports.md)"
     )
-    clean: Clean = Field(Clean(), description="cleaning: what is repaired in the text")
-    review: Review = Field(Review(), description="decisions of reviewers, replayed")
-    filters: Filters = Field(Filters(), description="the rules and their limits")
+    clean: stages.clean.Settings = Field(
+        stages.clean.Settings(),
+        description="Cleaning: HTML becomes Markdown, and what the list of edits names is repaired; nothing is dropped.",
+    )
+    review: stages.review.Settings = Field(
+        stages.review.Settings(),
+        description="What reviewers rejected; what they kept stays whatever later rules of text and quality say.",
+    )
+    filters: stages.filters.Settings = Field(
+        stages.filters.Settings(), description="Filtering by rules, each with a limit."
+    )
     encoder: embed.Settings = Field(
         embed.Settings(), description="the model that embeds, for every stage that does not name another"
     )
-    exact: Exact = Field(Exact(), description="exact duplicates")
-    quality: Quality = Field(Quality(), description="scores of quality and difficulty")
-    near: Near = Field(Near(), description="near duplicates, by wording")
-    meaning: Meaning = Field(Meaning(), description="near duplicates, by meaning")
-    decontaminate: Decontaminate = Field(Decontaminate(), description="leaks from test sets")
-    select: Select = Field(Select(), description="how many, from where")
+    exact: stages.exact.Settings = Field(
+        stages.exact.Settings(), description="Exact duplicates, once case, width and white space are folded."
+    )
+    quality: stages.quality.Settings = Field(
+        stages.quality.Settings(), description="Scores of quality and difficulty, and limits on them."
+    )
+    near: stages.near.Settings = Field(
+        stages.near.Settings(),
+        description="Near duplicates by wording (MinHash; every candidate checked by exact Jaccard similarity).",
+    )
+    meaning: stages.meaning.Settings = Field(
+        stages.meaning.Settings(), description="Duplicates by meaning (cosine of embeddings)."
+    )
+    decontaminate: stages.decontaminate.Settings = Field(
+        stages.decontaminate.Settings(), description="Leaks from test sets, by words and by meaning."
+    )
+    select: stages.select.Settings = Field(
+        stages.select.Settings(), description="Choosing: quotas, strata and an order; what finds no place leaves."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -115,7 +122,7 @@ class Recipe(Strict):
     def of(self, stage: str) -> Any:  # noqa: ANN401 - each stage has its own
         """The settings that a stage of a build works with: its own section; `clean` is told whose edits it makes."""
         if stage == "clean" and self.review.decisions is not None:
-            return Replaying(**self.clean.model_dump(), decisions=self.review.decisions)
+            return stages.clean.Replaying(**self.clean.model_dump(), decisions=self.review.decisions)
         return getattr(self, stage)
 
     @property

@@ -1,6 +1,6 @@
 """The rows that everything else passes around: examples, rejected inputs, verdicts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -70,6 +70,10 @@ VERDICT = pl.Schema(
 # An input that a source could not turn into an example, with its verdict (stage `source`).
 REJECT = pl.Schema([*INPUT.items(), *((name, dtype) for name, dtype in VERDICT.items() if name not in ("id", "stage"))])
 
+# What a source holds in memory at once: rows, and characters of their texts.
+BATCH_ROWS = 20_000
+BATCH_CHARS = 32_000_000
+
 
 class Batch(NamedTuple):
     """What a source yields: examples (schema EXAMPLE) and rejected inputs (schema REJECT)."""
@@ -79,10 +83,10 @@ class Batch(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """What a stage decides: `verdicts` (schema VERDICT) and `scores` (`id` and the stage's own columns; may be empty)."""
+    """What a stage decides: `verdicts` (schema VERDICT) and `scores` (`id` and the stage's own columns; none by default)."""
 
     verdicts: pl.DataFrame
-    scores: pl.DataFrame
+    scores: pl.DataFrame = pl.DataFrame(schema={"id": pl.String})
 
 
 def example_id(source: str, key: str) -> str:
@@ -130,11 +134,37 @@ def _identified(source: str, rows: Iterable[dict[str, Any]], schema: pl.Schema) 
     return conform(frame.with_columns(example_ids(source, frame["key"]), source=pl.lit(source)), schema)
 
 
+def place(file: str, number: int, part: str = "") -> dict[str, Any]:
+    """Where a record was read, as columns of INPUT: `key` is file:number, and `part` tells those of one record apart."""
+    return {"key": f"{file}:{number}{part}", "file": file, "position": number}
+
+
+def batches(source: str, rows: Iterable[dict[str, Any]], most: int = BATCH_ROWS) -> Iterator[Batch]:
+    """Rows of EXAMPLE and, where they name a `rule`, of REJECT, in batches of `most`; of fewer where their texts are long."""
+    good: list[dict[str, Any]] = []
+    bad: list[dict[str, Any]] = []
+    size = 0
+    for row in rows:
+        if "rule" in row:
+            bad.append({name: value for name, value in row.items() if name in REJECT})
+        else:
+            good.append(row)
+            size += sum(
+                map(len, (row["prompt"], row["response"], *(turn["content"] for turn in row.get("history") or ())))
+            )
+        if len(good) + len(bad) >= most or size >= BATCH_CHARS:
+            yield Batch(examples(source, good), rejects(source, bad))
+            good, bad, size = [], [], 0
+    if good or bad:
+        yield Batch(examples(source, good), rejects(source, bad))
+
+
+def sliced(batch: Batch) -> Iterator[Batch]:
+    """A batch in pieces of at most BATCH_ROWS examples and as many rejects; none where it is empty."""
+    for start in range(0, max(batch.examples.height, batch.rejects.height), BATCH_ROWS):
+        yield Batch(batch.examples.slice(start, BATCH_ROWS), batch.rejects.slice(start, BATCH_ROWS))
+
+
 def verdicts(stage: str, rule: str, frame: pl.DataFrame) -> pl.DataFrame:
     """`frame` (`id` and any of `value`, `limit`, `other`, `detail`) as verdicts of one rule of one stage."""
     return conform(frame.with_columns(stage=pl.lit(stage), rule=pl.lit(rule)), VERDICT)
-
-
-def no_scores(ids: pl.Series | None = None) -> pl.DataFrame:
-    """The scores of a stage that measures nothing about the corpus as a whole."""
-    return pl.DataFrame({"id": ids if ids is not None else pl.Series([], dtype=pl.String)}, schema={"id": pl.String})

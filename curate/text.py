@@ -1,9 +1,12 @@
 """Plain operations on text, as polars expressions: normal form, words, n-grams."""
 
 from hashlib import blake2b
+from typing import Literal
 
 import polars as pl
 
+# What of an example a stage looks at.
+Part = Literal["prompt", "conversation", "response"]
 # A word is a run of letters, digits, marks and the apostrophes and hyphens inside it. Han, kana and Hangul have no
 # spaces between words that a regular expression could use, so each of their characters counts as one.
 WORD = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]|[\p{L}\p{N}\p{M}]+(?:['’\-][\p{L}\p{N}\p{M}]+)*"
@@ -29,6 +32,11 @@ def conversation(*, responses_only: bool = False, separator: str = "\n\n") -> pl
     # An absent system text or an empty history takes no separator; an empty prompt is a turn all the same.
     absent = [pl.when(part.fill_null("") != "").then(part) for part in before[:2]]
     return pl.concat_str([*absent, *before[2:], pl.col("response")], separator=separator, ignore_nulls=True)
+
+
+def part(of: Part, *, separator: str = "\n\n") -> pl.Expr:
+    """That text of an EXAMPLE row; of a conversation all turns, as `conversation`."""
+    return conversation(separator=separator) if of == "conversation" else pl.col(of)
 
 
 def content_hashes(examples: pl.DataFrame) -> pl.Series:

@@ -57,8 +57,8 @@ def _settings() -> str:
         kind = model.model_fields["kind"].annotation.__args__[0]
         parts += [f"\n## `sources.NAME` with `kind: {kind}`\n\n", _table(model)]
     parts += ["\n## `encoder`\n\n", _table(embed.Settings)]
-    for name, stage in STAGES.items():
-        parts += [f"\n## `{name}`\n\n", _table(stage.Settings)]
+    for name in STAGES:
+        parts += [f"\n## `{name}`\n\n", _table(recipes.Recipe.model_fields[name].annotation)]
         for section, model in SECTIONS.get(name, {}).items():
             parts += [f"\n### `{name}.{section}`\n\n", _table(model)]
     return "".join(parts)

@@ -11,8 +11,18 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
+# With its test, an addition takes fewer lines than this.
+LINES = 30
+
+
 def patches():
     return re.findall(r"^```diff\n(.*?)^```$", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL | re.MULTILINE)
+
+
+def test_each_addition_is_short():
+    added = [len(re.findall(r"^\+(?!\+\+ )", patch, re.MULTILINE)) for patch in patches()]
+    assert [lines for lines in added if lines >= LINES] == []
+    assert len(added) == 4
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git, which applies the patches, is not installed")
@@ -22,7 +32,6 @@ def test_a_rule_a_source_a_stage_and_a_judge_are_added_as_it_says(tmp_path):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     found = patches()
-    assert len(found) == 4
     for patch in found:
         applied = subprocess.run(["git", "apply", "-"], input=patch, text=True, cwd=tmp_path, capture_output=True)
         assert applied.returncode == 0, applied.stderr

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from curate.errors import InputError
 from curate.files.jsons import Numbered, Unreadable, json_array, json_frames, json_lines, loads
-from curate.files.streams import COMPRESSIONS, Sniff, expand, open_stream, plain_name
+from curate.files.streams import COMPRESSIONS, Sniff, expand, open_stream, plain_name, read_text
 from curate.files.tables import csv_rows, parquet_rows
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "open_stream",
     "parquet_rows",
     "plain_name",
+    "read_text",
     "rows",
 ]
 

@@ -56,6 +56,15 @@ def open_stream(path: Path) -> BinaryIO:
     return io.BufferedReader(_Chunks(_decode(path, handle, name, new_decoder), handle), BUFFER)
 
 
+def read_text(path: Path) -> str:
+    """The text of a whole file, line ends as `\\n`. Opened as by `open_stream`; InputError where it is not UTF-8, too."""
+    with io.TextIOWrapper(open_stream(path), "utf-8-sig") as stream:
+        try:
+            return stream.read()
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}: not UTF-8: {error.reason} at byte {error.start:,}. Save it as UTF-8") from error
+
+
 def chunks(path: Path) -> Iterator[bytes]:
     """The decoded bytes in the pieces in which they come, for readers that would only copy a buffer. As `open_stream`."""
     handle, found = _open(path)

@@ -17,9 +17,6 @@ from curate.config import Strict
 from curate.errors import did_you_mean
 from curate.text import content_hashes
 
-NEEDS: tuple[str, ...] = ()
-RULES: dict[str, str] = {}
-
 
 class Edit(NamedTuple):
     """One kind of edit: what it does in words, the texts it may concern (cheap to tell), and how it changes those."""
@@ -192,11 +189,6 @@ def _rewritten(cleaned: pl.DataFrame, reviewed: pl.DataFrame) -> tuple[pl.DataFr
     mine = rows.drop(texts).join(found.select("row", *texts), on="row", how="inner")
     both = pl.concat([others, mine.select(others.columns)]).sort("row")
     return record.conform(both, record.EXAMPLE), found.select("row", edit=pl.lit("reviewer"))
-
-
-def decide(corpus: pl.DataFrame, settings: Settings) -> record.Decision:  # noqa: ARG001 - the signature of every stage
-    """No verdicts: cleaning drops no row."""
-    return record.Decision(pl.DataFrame(schema=record.VERDICT), record.no_scores())
 
 
 def _texts(shard: pl.DataFrame) -> pl.DataFrame:

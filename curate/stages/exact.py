@@ -8,8 +8,8 @@ from pydantic import Field
 
 from curate.config import Strict
 from curate.duplicates import keep
-from curate.record import Decision, no_scores, verdicts
-from curate.text import conversation, normalise
+from curate.record import Decision, verdicts
+from curate.text import Part, normalise, part
 
 NEEDS = ("source", "decision", "score", "response_chars", "text_hash")
 
@@ -24,7 +24,7 @@ RULES = {
 class Settings(Strict):
     """What counts as equal and which copy stays."""
 
-    of: Literal["conversation", "prompt", "response"] = Field("conversation", description="the text that is compared")
+    of: Part = Field("conversation", description="the text that is compared")
     best: Literal["score", "longest"] = Field(
         "score", description="which copy stays: most votes, or the longest answer"
     )
@@ -39,8 +39,7 @@ def measured_by(settings: Settings) -> object:
 def measure(shard: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     """`id` and `text_hash` (String, 32 hex digits: 128 bits, so that unequal texts never meet by chance)."""
     # Turns are kept apart by a character that is no white space and that cleaning removes, so folding cannot join them.
-    text = conversation(separator="\x1e") if settings.of == "conversation" else pl.col(settings.of)
-    texts = shard.select(normalise(text).alias("text"))["text"]
+    texts = shard.select(text=normalise(part(settings.of, separator="\x1e")))["text"]
     hashes = [blake2b(text.encode(), digest_size=16).hexdigest() for text in texts]
     return shard.select("id", pl.Series("text_hash", hashes, dtype=pl.String))
 
@@ -52,4 +51,4 @@ def decide(corpus: pl.DataFrame, settings: Settings) -> Decision:
         .with_columns(other=pl.col("id").first().over("text_hash"), value=pl.len().over("text_hash"), limit=pl.lit(1.0))
         .filter(pl.col("id") != pl.col("other"))
     )
-    return Decision(verdicts("exact", "exact_duplicate", copies.select("id", "value", "limit", "other")), no_scores())
+    return Decision(verdicts("exact", "exact_duplicate", copies.select("id", "value", "limit", "other")))

@@ -12,7 +12,7 @@ from pydantic import Field, field_serializer
 
 from curate.config import Strict
 from curate.errors import ConfigError
-from curate.record import Decision, no_scores, verdicts
+from curate.record import Decision, verdicts
 from curate.rules import alpaca, flags, length, masks, repetition, sarcasm, voice
 from curate.rules.table import BY_NAME, TABLE, Limit, Rule
 from curate.text import conversation
@@ -215,7 +215,7 @@ def decide(corpus: pl.DataFrame, settings: Settings) -> Decision:
                 f"filters.{rule.name}: {rule.column} was not measured in this run; build again with this limit set"
             )
         found.append(verdicts("filters", rule.name, _failing(corpus, rule, settings)))
-    return Decision(pl.concat(found) if found else verdicts("filters", "", corpus.select("id").clear()), no_scores())
+    return Decision(pl.concat(found) if found else verdicts("filters", "", corpus.select("id").clear()))
 
 
 def _failing(corpus: pl.DataFrame, rule: Rule, settings: Settings) -> pl.DataFrame:

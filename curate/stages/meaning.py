@@ -5,7 +5,6 @@ Off until a threshold is set: then nothing is measured and no model is loaded. S
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -15,7 +14,7 @@ from curate import embed, reference
 from curate.config import Strict
 from curate.duplicates import cosine, keep
 from curate.record import VERDICT, Decision, verdicts
-from curate.text import conversation
+from curate.text import Part, part
 
 NEEDS = (*keep.NEEDS, "vector", "against_key", "against_similarity")
 
@@ -37,7 +36,7 @@ class Settings(Strict):
     threshold: float | None = Field(
         None, gt=0, le=1, description="the cosine from which on; null: off, no model is loaded; Platypus: 0.80"
     )
-    of: Literal["prompt", "conversation", "response"] = Field(
+    of: Part = Field(
         "prompt", description="the text that is embedded; the prompt is instruction and input, as with Platypus"
     )
     encoder: embed.Settings = Field(embed.Settings(), description="the model that embeds")
@@ -85,8 +84,7 @@ def measure(shard: pl.DataFrame, settings: Settings) -> pl.DataFrame:
 
 
 def _texts(frame: pl.DataFrame, settings: Settings) -> pl.Series:
-    text = conversation() if settings.of == "conversation" else pl.col(settings.of)
-    return frame.select(text.fill_null("").alias("text"))["text"]
+    return frame.select(text=part(settings.of).fill_null(""))["text"]
 
 
 # One entry: every shard of a build asks for the same sets. The stamp is part of the key so that a long-lived process sees a

@@ -11,7 +11,7 @@ from curate import reference
 from curate.config import Strict
 from curate.duplicates import keep
 from curate.record import Decision, verdicts
-from curate.text import conversation
+from curate.text import Part, part
 
 if TYPE_CHECKING:
     from curate.duplicates.representatives import Signed
@@ -37,7 +37,7 @@ RULES = {
 class Settings(Strict):
     """What counts as near and which copy stays."""
 
-    of: Literal["conversation", "prompt", "response"] = Field("conversation", description="the text that is compared")
+    of: Part = Field("conversation", description="the text that is compared")
     threshold: float | None = Field(
         0.8,
         ge=0.2,
@@ -165,8 +165,7 @@ def _give_way(
 
 
 def _texts(examples: pl.DataFrame, settings: Settings) -> pl.Series:
-    text = conversation() if settings.of == "conversation" else pl.col(settings.of)
-    return examples.select(text.alias("text"))["text"]
+    return examples.select(text=part(settings.of))["text"]
 
 
 def _scheme(settings: Settings) -> tuple[Any, ...]:

@@ -21,7 +21,7 @@ from curate.diversity.geometry import similarities
 from curate.diversity.shares import share_out
 from curate.errors import ConfigError
 from curate.record import Decision, verdicts
-from curate.text import conversation
+from curate.text import Part, part
 
 if TYPE_CHECKING:
     from curate.diversity.places import Chosen, Places
@@ -80,7 +80,7 @@ class Settings(Strict):
         " that cannot all stay: facility_location covers the pool; mix weighs that against quality; deita takes the best that are"
         " not too similar; kmeans one of each cluster; k_center, novelselect and dpp spread out",
     )
-    of: Literal["prompt", "conversation", "response"] = Field("prompt", description="the text that is embedded")
+    of: Part = Field("prompt", description="the text that is embedded")
     encoder: embed.Settings = Field(embed.Settings(), description="the model that embeds, for choosers and diversity")
     diversity: bool = Field(
         default=False, description="embed whatever the order, so that the report has the measures on vectors"
@@ -117,8 +117,7 @@ def measure(shard: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     measured = shard.select("id", pl.Series("lot", lots, dtype=pl.String), vector=pl.lit(None))
     if not _wants_vectors(settings):
         return measured
-    text = conversation() if settings.of == "conversation" else pl.col(settings.of)
-    texts = shard.select(text.fill_null("").alias("vector"))["vector"]
+    texts = shard.select(vector=part(settings.of).fill_null(""))["vector"]
     return measured.with_columns(embed.column(texts, settings.encoder))
 
 

@@ -2,6 +2,8 @@
 
 import json
 
+import polars as pl
+
 from curate import recipe as recipes
 from curate.build import build
 
@@ -27,8 +29,8 @@ expect: {expect}
 
 def recipe(folder, expect="{}", rows=ROWS):
     """The path of a recipe in `folder`, with its data beside it."""
-    text = [{"instruction": ask, "input": "", "output": reply} for ask, reply in rows]
-    (folder / "set.json").write_text(json.dumps(text))
+    plain = [dict(zip(("instruction", "output"), row, strict=True)) if isinstance(row, tuple) else row for row in rows]
+    (folder / "set.json").write_text(json.dumps(plain))
     path = folder / "small.yaml"
     path.write_text(RECIPE.format(expect=expect))
     return path
@@ -39,3 +41,11 @@ def built(folder, *overrides, name="run", **given):
     run = folder / name
     summary = build(recipes.load(str(recipe(folder, **given)), overrides), run)
     return run, summary
+
+
+def fates(folder, *overrides, rows):
+    """What became of each row of a run: `kept`, or the rules that dropped it. A row is (prompt, response), or its fields."""
+    run, _ = built(folder, *overrides, rows=rows)
+    ledger = pl.read_parquet(run / "ledger.parquet").group_by("id").agg(pl.col("rule").str.join(", "))
+    inputs = pl.read_parquet(run / "inputs.parquet").sort("position")
+    return inputs.join(ledger, on="id", how="left", maintain_order="left")["rule"].fill_null("kept").to_list()

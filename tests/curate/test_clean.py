@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from pydantic import ValidationError
 
-from curate.record import EXAMPLE, VERDICT, examples
+from curate.record import EXAMPLE, examples
 from curate.stages import clean
 from curate.stages.clean import EDITS, Settings
 
@@ -108,11 +108,6 @@ def test_skipped_edits_are_not_made():
 def test_an_unknown_edit_is_answered_with_the_nearest_one():
     with pytest.raises(ValidationError, match=r"'link' is not an edit\. Did you mean 'links'\?"):
         Settings(skip=("link",))
-
-
-def test_cleaning_drops_nothing():
-    verdicts, scores = clean.decide(pl.DataFrame({"id": ["a"]}), Settings())
-    assert (verdicts.schema, verdicts.height, scores.height) == (VERDICT, 0, 0)
 
 
 pieces = st.lists(

@@ -15,25 +15,22 @@ from pydantic import Field, model_validator
 from curate.config import Strict
 from curate.errors import InputError, did_you_mean
 from curate.files import SUFFIXES, Numbered, Sniff, Unreadable, expand, plain_name, rows
-from curate.record import REJECT, Batch, example_id, examples, rejects
+from curate.record import Batch, batches, example_id, place
+from curate.sources import by_file
 from curate.sources.instructions import hub
 from curate.sources.instructions.forms import Options
 from curate.sources.instructions.recognise import LOOKED_AT, Found, columns_of, known_forms, recognise
-from curate.turns import Reading, Row, column, lowered, renamed
+from curate.turns import Row, column, lowered, renamed
 
 # Files of a folder whose form is checked before anything is read; in a folder of thousands the rest is checked on reading.
 CHECKED = 20
 BATCH_ROWS = 10_000
-BATCH_CHARS = 32_000_000
 # Files that lie beside data and describe it.
 NOT_DATA = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "package.json")
 
 RULES = {
-    "unreadable": "The row does not have the form of its file: a field or a turn is missing or is not text.",
-    "no_answer": "A question that nobody answered: there is no assistant turn.",
     "not_preferred": "The row's own label says that this answer was not wanted (KTO, Ethayarajh et al. 2024).",
     "not_best_path": "A message of a tree that is not on its best-ranked path (value: its rank, limit: the kept one's).",
-    "no_question": "A message of a tree whose first question is not in the file.",
     "not_sampled": "The task has more instances than instances_per_task (value: place in the draw, limit: the setting).",
 }
 
@@ -119,28 +116,7 @@ def load(name: str, unit: tuple[Path, ...], settings: Settings, scratch: Path) -
     Columns that a row states are taken from it (turns.facts); otherwise stratum is the file's stem, group the source's
     name, license the setting. Raises InputError as `form_of` does, and where the file ends early.
     """
-    form = form_of(unit, settings).form
-    file = _file(unit, settings)
-    options = _options(settings)._replace(file=file)
-    stem = Path(plain_name(Path(file))).stem
-    good: list[Row] = []
-    bad: list[Row] = []
-    size = 0
-    for number, reading in form.read(lambda: _open(unit, settings, settings.columns), options):
-        row = _row(number, reading, options, settings, name)
-        if reading.rule:
-            bad.append({key: value for key, value in row.items() if key in REJECT})
-        else:
-            row["stratum"] = row.get("stratum") or stem
-            row["group"] = row.get("group") or name
-            turns = row.get("history") or []
-            size += len(row["prompt"]) + len(row["response"]) + sum(len(turn["content"]) for turn in turns)
-            good.append(row)
-        if len(good) + len(bad) >= BATCH_ROWS or size >= BATCH_CHARS:
-            yield Batch(examples(name, good), rejects(name, bad))
-            good, bad, size = [], [], 0
-    if good or bad:
-        yield Batch(examples(name, good), rejects(name, bad))
+    return batches(name, _records(name, unit, settings), BATCH_ROWS)
 
 
 def sniff(path: Path) -> Sniff | None:
@@ -164,14 +140,20 @@ def sniff(path: Path) -> Sniff | None:
     return Sniff("instructions", found.form.name, found.rows, found.covered, found.remark)
 
 
-def _row(number: int, reading: Reading, options: Options, settings: Settings, name: str) -> Row:
-    columns = dict(reading.columns)
-    license_ = columns.get("license") or settings.license
-    other = example_id(name, f"{options.file}{reading.other}") if reading.other else None
-    place = {"key": f"{options.file}:{number}{reading.part}", "file": options.file, "position": number}
-    if reading.rule:
-        return {**columns, **place, "license": license_, "rule": reading.rule, "other": other}
-    return {**columns, **place, "license": license_, "markup": settings.markup}
+def _records(name: str, unit: tuple[Path, ...], settings: Settings) -> Iterator[Row]:
+    form = form_of(unit, settings).form
+    file = _file(unit, settings)
+    stem = Path(plain_name(Path(file))).stem
+    options = _options(settings)._replace(file=file)
+    for number, reading in form.read(lambda: _open(unit, settings, settings.columns), options):
+        row = reading.columns | place(file, number, reading.part)
+        row["license"] = row.get("license") or settings.license
+        if reading.rule:
+            other = example_id(name, f"{file}{reading.other}") if reading.other else None
+            yield row | {"rule": reading.rule, "other": other}
+        else:
+            usual = {"stratum": row.get("stratum") or stem, "group": row.get("group") or name}
+            yield row | usual | {"markup": settings.markup}
 
 
 def _head(unit: tuple[Path, ...], settings: Settings) -> tuple[str, list[Numbered]]:
@@ -210,8 +192,7 @@ def _place(unit: tuple[Path, ...]) -> Path:
 def _file(unit: tuple[Path, ...], settings: Settings) -> str:
     if settings.path is None:
         return "/".join(part for part in (settings.hub, settings.config, settings.split or "train") if part)
-    place = _place(unit)
-    return place.name if place == settings.path else place.relative_to(settings.path).as_posix()
+    return by_file.name_below(settings.path, _place(unit))
 
 
 def _options(settings: Settings) -> Options:

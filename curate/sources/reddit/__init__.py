@@ -21,15 +21,14 @@ from pydantic import Field
 from curate.config import Strict
 from curate.errors import InputError
 from curate.files import COMPRESSIONS, Sniff, Unreadable, expand, json_frames, json_lines, open_stream, plain_name
-from curate.record import Batch, examples, rejects
-from curate.sources import buckets
+from curate.record import Batch, examples, rejects, sliced
+from curate.sources import buckets, by_file
 from curate.sources.reddit.posts import COMMENT_FIELDS, SUBMISSION_FIELDS, comments, submissions
 from curate.sources.reddit.threads import pair
 
 Kind = Literal["comments", "submissions"]
 FIELDS: dict[Kind, tuple[str, ...]] = {"comments": COMMENT_FIELDS, "submissions": SUBMISSION_FIELDS}
 
-BATCH_ROWS = 20_000
 # Text in one part; joining takes several times as much memory.
 PART_BYTES = 2**25
 # Compressed, Reddit's JSON is about a tenth of its size, and the fields that are read make up about half of it.
@@ -45,11 +44,7 @@ PARTS: dict[str, Kind] = {"_comments": "comments", "_submissions": "submissions"
 SUFFIXES = (".ndjson", ".jsonl", ".json")
 
 RULES = {
-    "unreadable": "The line is not a JSON object, or lacks a field without which it is no comment or submission.",
-    "no_answer": "No comment in the files answers this submission.",
-    "no_question": "What this comment answers is not in the files.",
     "nested_reply": "A reply to a comment, where only direct answers to submissions are paired (setting `replies`).",
-    "not_best_answer": "Another answer to the same question has a higher score, or the same score and a smaller id.",
     "other_subreddit": "The subreddit is not among those asked for (setting `subreddits`).",
 }
 
@@ -92,11 +87,6 @@ def units(settings: Settings) -> list[tuple[Path, ...]]:
     return [tuple(group) for _, group in sorted(groups.items())]
 
 
-def forms(unit: tuple[Path, ...], settings: Settings) -> list[Sniff]:  # noqa: ARG001 - every source has it
-    """What `sniff` says of each file of a unit."""
-    return [found for file in unit if (found := sniff(file)) is not None]
-
-
 def load(name: str, unit: tuple[Path, ...], settings: Settings, scratch: Path) -> Iterator[Batch]:
     """The examples and rejects of one unit: rejects met while reading first, then thread by thread in file order.
 
@@ -117,9 +107,7 @@ def load(name: str, unit: tuple[Path, ...], settings: Settings, scratch: Path) -
                 if rejected.height:
                     yield Batch(examples(name, []), rejects(name, rejected.iter_rows(named=True)))
         for part in range(n):
-            batch = pair(name, said.take(part), asked.take(part), replies=replies)
-            for start in range(0, max(batch.examples.height, batch.rejects.height), BATCH_ROWS):
-                yield Batch(batch.examples.slice(start, BATCH_ROWS), batch.rejects.slice(start, BATCH_ROWS))
+            yield from sliced(pair(name, said.take(part), asked.take(part), replies=replies))
 
 
 def n_parts(files: Sequence[Path]) -> int:
@@ -141,9 +129,12 @@ def sniff(path: Path) -> Sniff | None:
     return Sniff("reddit", form, len(found), counts[form], "Pushshift or Arctic Shift, one JSON object a line")
 
 
+forms = by_file.forms(sniff)
+
+
 def _read(file: Path, number: int, kind: Kind, settings: Settings) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
     """Posts of one file in a common form, and its rejects (columns of REJECT, by name)."""
-    where = file.name if settings.path.is_file() else file.relative_to(settings.path).as_posix()
+    where = by_file.name_below(settings.path, file)
     asked = [subreddit.removeprefix("r/").lower() for subreddit in settings.subreddits]
     for frame, unreadable in json_frames(file, FIELDS[kind]):
         lines = frame.with_columns(file=pl.lit(where), n_file=pl.lit(number, pl.Int64))

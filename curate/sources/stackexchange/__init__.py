@@ -15,19 +15,12 @@ from pydantic import Field
 from curate.config import Strict
 from curate.errors import InputError
 from curate.files import Sniff
-from curate.record import EXAMPLE, Batch
-from curate.sources import buckets
+from curate.record import EXAMPLE, Batch, sliced
+from curate.sources import buckets, by_file
 from curate.sources.stackexchange import posts_xml, seven_zip, sites
-from curate.sources.stackexchange.pairs import ANSWER, QUESTION, Choice, Place, batches, pair, rejects
+from curate.sources.stackexchange.pairs import ANSWER, QUESTION, Choice, Place, pair, rejects
 
-RULES = {
-    "unreadable": "The row is not well-formed XML, or lacks a field that a post cannot do without.",
-    "not_a_post": "The row is a tag wiki or another type of post, neither question (1) nor answer (2).",
-    "no_answer": "The question has no answer in the dump.",
-    "no_question": "The answer's question is not in the dump.",
-    "not_best_answer": "Another answer to the question has a higher score, or the same and was accepted (LIMA, section 2.1).",
-    "repeated_key": "The source holds this key twice: an earlier record with the same key is the one that counts.",
-}
+RULES = {"not_a_post": "The row is a tag wiki or another type of post, neither question (1) nor answer (2)."}
 
 POSTS = "Posts.xml"
 # Bytes of Posts.xml whose questions and answers are joined at once; in memory they take some three times as much.
@@ -119,9 +112,7 @@ def _begins_with_posts(path: Path) -> bool:
         return b"<posts" in handle.read(4096).replace(b"\0", b"")
 
 
-def forms(unit: tuple[Path, ...], settings: Settings) -> list[Sniff]:  # noqa: ARG001 - every source has it
-    """What `sniff` says of each file of a unit."""
-    return [found for file in unit if (found := sniff(file)) is not None]
+forms = by_file.forms(sniff)
 
 
 def load(name: str, unit: tuple[Path, ...], settings: Settings, scratch: Path) -> Iterator[Batch]:
@@ -132,8 +123,7 @@ def load(name: str, unit: tuple[Path, ...], settings: Settings, scratch: Path) -
     Raises InputError where the file is truncated or is not a Posts.xml.
     """
     (path,) = unit
-    file = path.name if path == settings.path else path.relative_to(settings.path).as_posix()
-    place = Place(name, _site(path, settings), file)
+    place = Place(name, _site(path, settings), by_file.name_below(settings.path, path))
     choice = Choice(settings.answers == "all", settings.prompt_from, settings.seed)
     n_buckets = min(MAX_BUCKETS, -(-_n_bytes(path) // BUCKET_BYTES)) or 1
     with (
@@ -145,7 +135,7 @@ def load(name: str, unit: tuple[Path, ...], settings: Settings, scratch: Path) -
                 posts = _posts(frame)
                 questions.add(_of_type(posts, 1, QUESTION))
                 answers.add(_of_type(posts, 2, ANSWER))
-                yield from batches(EXAMPLE.to_frame(), _set_aside(posts, place))
+                yield from sliced(Batch(EXAMPLE.to_frame(), _set_aside(posts, place)))
         for bucket in range(n_buckets):
             yield from pair(questions.take(bucket), answers.take(bucket), place, choice)
 

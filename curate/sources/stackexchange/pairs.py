@@ -6,10 +6,8 @@ from typing import Literal, NamedTuple
 
 import polars as pl
 
-from curate.record import EXAMPLE, REJECT, Batch, conform, example_ids
+from curate.record import BATCH_ROWS, EXAMPLE, REJECT, Batch, conform, example_ids, sliced
 from curate.sources.stackexchange import sites
-
-BATCH_ROWS = 20_000
 
 # `question` is the id of the question that a post is or answers; the other names are the dump's own.
 _POST = {
@@ -76,13 +74,7 @@ def pair(questions: pl.DataFrame, answers: pl.DataFrame, place: Place, choice: C
     left = [rejects(no_question, "no_question", place), rejects(no_answer, "no_answer", place), *repeated]
     if not choice.all_answers:
         left.append(_not_best(answers, paired, place))
-    yield from batches(EXAMPLE.to_frame(), pl.concat(left))
-
-
-def batches(examples: pl.DataFrame, rejected: pl.DataFrame) -> Iterator[Batch]:
-    """Both frames in batches of at most BATCH_ROWS; none where both are empty."""
-    for start in range(0, max(examples.height, rejected.height), BATCH_ROWS):
-        yield Batch(examples.slice(start, BATCH_ROWS), rejected.slice(start, BATCH_ROWS))
+    yield from sliced(Batch(EXAMPLE.to_frame(), pl.concat(left)))
 
 
 def rejects(posts: pl.DataFrame, rule: str, place: Place) -> pl.DataFrame:

@@ -4,8 +4,7 @@ An article is one input: its title asks, its overview and steps answer, in Markd
 a table, `position` is the first of them. The content is licensed CC-BY-NC-SA 3.0: not for commercial use.
 """
 
-from collections.abc import Iterator
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +13,8 @@ from pydantic import Field
 from curate.config import Strict
 from curate.errors import InputError
 from curate.files import Sniff, expand, plain_name, rows
-from curate.record import Batch, examples, rejects
+from curate.record import place
+from curate.sources import by_file
 from curate.sources.wikihow.article import markdown, prompt
 from curate.sources.wikihow.forms import FORMS, Form, Read, articles, form_of
 
@@ -27,8 +27,6 @@ BATCH_ARTICLES = 1_000
 SNIFFED = 1_000
 
 RULES = {
-    "unreadable": "The row or file is damaged, or is no article: it has no title, or lacks the columns of the others.",
-    "no_answer": "The article has a title and no text.",
     "summary_too_long": "The bold lines are not shorter than 0.75 times the text: too little is said beside them "
     "(Koupaee and Wang 2018, their own filter on wikihowAll).",
     "not_steps": "The list names ingredients or things needed, not what to do.",
@@ -55,30 +53,12 @@ def units(settings: Settings) -> list[tuple[Path, ...]]:
     a form that is known.
     """
     files = expand(settings.path, SUFFIXES)
-    tables = [file for file in files if plain_name(file).lower().endswith(TABLES)]
+    tables = [file for file in files if _is_table(file)]
     others = [file for file in files if file not in set(tables)]
     for file in (*tables, *others[:1]):
         _first_form(file)
     chunks = [tuple(others[start : start + FILES_PER_UNIT]) for start in range(0, len(others), FILES_PER_UNIT)]
     return [*((table,) for table in tables), *chunks]
-
-
-def forms(unit: tuple[Path, ...], settings: Settings) -> list[Sniff]:  # noqa: ARG001 - every source has it
-    """What `sniff` says of each file of a unit."""
-    return [found for file in unit if (found := sniff(file)) is not None]
-
-
-def load(name: str, unit: tuple[Path, ...], settings: Settings, scratch: Path) -> Iterator[Batch]:  # noqa: ARG001 - nothing is spilled
-    """The examples and rejects of one unit in the order of the files. Raises InputError where a file is truncated."""
-    kept: list[dict[str, Any]] = []
-    rejected: list[dict[str, Any]] = []
-    for row in chain.from_iterable(_inputs(file, settings, one_of_many=len(unit) > 1) for file in unit):
-        (rejected if "rule" in row else kept).append(row)
-        if len(kept) + len(rejected) >= BATCH_ARTICLES:
-            yield Batch(examples(name, kept), rejects(name, rejected))
-            kept, rejected = [], []
-    if kept or rejected:
-        yield Batch(examples(name, kept), rejects(name, rejected))
 
 
 def sniff(path: Path) -> Sniff | None:
@@ -96,25 +76,27 @@ def sniff(path: Path) -> Sniff | None:
     return Sniff("wikihow", form.name, len(records), covered, rows_of)
 
 
-def _inputs(file: Path, settings: Settings, *, one_of_many: bool) -> Iterator[dict[str, Any]]:
-    """Each article of a file as a row of EXAMPLE, or of REJECT (it has a `rule`), by column name."""
-    where = file.name if settings.path.is_file() else file.relative_to(settings.path).as_posix()
+def records(file: Path, settings: Settings) -> by_file.Rows:
+    """Each article of a file, and where it stands. Raises InputError where a table, or the one file there is, is damaged."""
+    where = by_file.name_below(settings.path, file)
     try:
         form = next((form_of(record) for _, record in rows(file) if isinstance(record, dict)), None)
     except InputError as error:
         # In a folder of articles a damaged file is one article lost, as a damaged row is in a table.
-        if not one_of_many:
+        if file == settings.path or _is_table(file):
             raise
-        reason = str(error).removeprefix(f"{file}: ")
-        yield {"key": f"{where}:1", "file": where, "position": 1, "rule": "unreadable", "detail": reason}
+        yield place(where, 1) | {"rule": "unreadable", "detail": str(error).removeprefix(f"{file}: ")}
         return
     for found in articles(rows(file), form or FORMS[-1]):
-        number = found[0]
-        origin = {"key": f"{where}:{number}", "file": where, "position": number, "license": LICENSE}
+        origin = place(where, found[0]) | {"license": LICENSE}
         if isinstance(found, Read):
             yield origin | {"url": found.article.url} | _judged(found, form, settings)
         else:
             yield origin | {"rule": "unreadable", "detail": found[1].reason}
+
+
+forms = by_file.forms(sniff)
+load = by_file.load(records, BATCH_ARTICLES)
 
 
 def _judged(found: Read, form: Form | None, settings: Settings) -> dict[str, Any]:
@@ -137,6 +119,10 @@ def _judged(found: Read, form: Form | None, settings: Settings) -> dict[str, Any
         "context_chars": 0,
         "tags": list(article.categories),
     }
+
+
+def _is_table(file: Path) -> bool:
+    return plain_name(file).lower().endswith(TABLES)
 
 
 def _first_form(file: Path) -> Form:

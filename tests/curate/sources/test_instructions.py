@@ -3,7 +3,6 @@
 import gzip
 import json
 from collections import Counter
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -12,23 +11,17 @@ from pydantic import ValidationError
 
 from curate import record
 from curate.errors import InputError
-from curate.sources import instructions
+from curate.sources import RULES, instructions
 from curate.sources.instructions import Settings, form_of, load, sniff, units
+from tests.curate.sources import reading
 
 ROWS = [{"instruction": f"Question {n}?", "input": "", "output": f"Answer {n}."} for n in range(1, 4)]
 
 
 def read(path, name="set", **settings):
     """Examples and rejects of every unit, as rows."""
-    chosen = Settings(path=path, **settings)
-    examples, rejects = [], []
-    for unit in units(chosen):
-        for batch in load(name, unit, chosen, Path("unused")):
-            assert batch.examples.schema == record.EXAMPLE
-            assert batch.rejects.schema == record.REJECT
-            examples += batch.examples.to_dicts()
-            rejects += batch.rejects.to_dicts()
-    return examples, rejects
+    batch = reading.read(name, kind="instructions", path=path, **settings)
+    return batch.examples.to_dicts(), batch.rejects.to_dicts()
 
 
 def lines(rows):
@@ -346,7 +339,7 @@ def test_real_sets_are_recognised_and_every_row_is_accounted_for(shared_data, fi
     examples, rejects = read(path)
     found = Counter({"": len(examples), **Counter(reject["rule"] for reject in rejects)})
     assert (sniff(path).form, {rule: n for rule, n in found.items() if n}) == REAL[file]
-    assert set(found) <= {"", *instructions.RULES}
+    assert set(found) <= {"", *RULES}
     keys = [row["key"] for row in [*examples, *rejects]]
     assert len(keys) == len(set(keys))
 

@@ -8,9 +8,11 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curate import record
 from curate.errors import InputError
-from curate.record import EXAMPLE, REJECT, example_id
+from curate.record import example_id
 from curate.sources import reddit
+from tests.curate.sources.reading import read
 
 QUESTION = {
     "id": "q1", "title": "[WP] A dragon opens a bakery.", "selftext": "Make it warm.", "subreddit": "WritingPrompts",
@@ -35,17 +37,7 @@ def dump(folder, **files):
 
 def load(folder, **options):
     """Examples and rejects of all units, by key."""
-    chosen = reddit.Settings(kind="reddit", path=folder, **options)
-    batches = []
-    for number, unit in enumerate(reddit.units(chosen)):
-        scratch = folder.parent / f"scratch-{folder.name}-{number}"
-        scratch.mkdir(exist_ok=True)
-        batches += reddit.load("r", unit, chosen, scratch)
-        assert not list(scratch.iterdir()), "spill files are removed"
-    examples = pl.concat([batch.examples for batch in batches])
-    rejects = pl.concat([batch.rejects for batch in batches])
-    assert examples.schema == EXAMPLE
-    assert rejects.schema == REJECT
+    examples, rejects = read("r", kind="reddit", path=folder, **options)
     ids = pl.concat([examples["id"], rejects["id"]])
     assert ids.n_unique() == len(ids), "no input twice"
     return {row["key"]: row for row in examples.to_dicts()}, {row["key"]: row for row in rejects.to_dicts()}
@@ -282,7 +274,7 @@ def test_neither_the_order_of_lines_nor_the_number_of_parts_changes_the_result(
 
 def test_a_reader_that_stops_early_leaves_no_open_files(tmp_path, monkeypatch):
     monkeypatch.setattr(reddit, "n_parts", lambda _: 4)
-    monkeypatch.setattr(reddit, "BATCH_ROWS", 1)
+    monkeypatch.setattr(record, "BATCH_ROWS", 1)
     folder = dump(tmp_path / "raw", RC_1=COMMENTS, RS_1=QUESTIONS)
     chosen = reddit.Settings(kind="reddit", path=folder)
     batches = reddit.load("r", reddit.units(chosen)[0], chosen, tmp_path)
@@ -298,7 +290,3 @@ def test_a_real_month_of_comments_balances(shared_data, tmp_path):
     rejects = pl.concat([batch.rejects for batch in batches])
     assert pl.concat([examples["position"], rejects["position"]]).sort().to_list() == list(range(1, 1076))
     assert dict(rejects["rule"].value_counts().iter_rows()) == {"no_question": 761, "not_best_answer": 50}
-
-
-def test_every_rule_has_its_sentence():
-    assert all(sentence.endswith(".") for sentence in reddit.RULES.values())

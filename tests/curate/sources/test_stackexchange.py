@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from curate.errors import InputError
-from curate.record import EXAMPLE, REJECT, Batch, example_id
-from curate.sources import stackexchange
+from curate.record import Batch, example_id
+from curate.sources import RULES, stackexchange
 from curate.sources.stackexchange import Settings, load, sites, sniff, units
+from tests.curate.sources import reading
 
 Row = dict[str, str | int]
 
@@ -49,16 +50,7 @@ def write(folder: Path, rows: list[Row], site: str = "beer.stackexchange.com") -
 
 
 def read(path: Path, **more: Any) -> Batch:
-    settings = Settings(kind="stackexchange", path=path, **more)
-    examples, rejects = [EXAMPLE.to_frame()], [REJECT.to_frame()]
-    with TemporaryDirectory() as scratch:
-        for unit in units(settings):
-            for batch in load("se", unit, settings, Path(scratch)):
-                assert max(batch.examples.height, batch.rejects.height) <= 20_000
-                examples.append(batch.examples)
-                rejects.append(batch.rejects)
-        assert list(Path(scratch).iterdir()) == []
-    return Batch(pl.concat(examples), pl.concat(rejects))
+    return reading.read("se", kind="stackexchange", path=path, **more)
 
 
 def fates(path: Path, **more: Any) -> dict[str, str]:
@@ -130,7 +122,7 @@ def test_every_other_row_is_rejected_by_name(tmp_path: Path) -> None:
         ("beer.stackexchange.com/Posts.xml:6", "unreadable", 6, None, "Score is '3.5', not an integer"),
         ("beer.stackexchange.com/Posts.xml:7", "unreadable", 7, None, "the row has no ParentId"),
     ]
-    assert set(batch.rejects["rule"]) <= set(stackexchange.RULES)
+    assert set(batch.rejects["rule"]) <= set(RULES)
 
 
 def test_a_malformed_row_is_unreadable_and_the_rest_is_read(tmp_path: Path) -> None:

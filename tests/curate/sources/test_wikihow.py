@@ -3,16 +3,16 @@
 import csv
 import json
 
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.errors import InputError
-from curate.record import EXAMPLE, REJECT, example_id
+from curate.record import example_id
 from curate.sources import wikihow
 from curate.sources.wikihow.article import Article, Section, markdown, prompt, unnumbered
 from curate.sources.wikihow.forms import text
+from tests.curate.sources.reading import read
 
 ANSWER = """Tea is easy.
 
@@ -34,13 +34,8 @@ def table(path, *rows):
 
 def load(path, **options):
     """Examples and rejects as dictionaries, in order."""
-    chosen = wikihow.Settings(kind="wikihow", path=path, **options)
-    batches = [batch for unit in wikihow.units(chosen) for batch in wikihow.load("w", unit, chosen, path.parent)]
-    examples = pl.concat([batch.examples for batch in batches])
-    rejects = pl.concat([batch.rejects for batch in batches])
-    assert examples.schema == EXAMPLE
-    assert rejects.schema == REJECT
-    return examples.to_dicts(), rejects.to_dicts()
+    batch = read("w", kind="wikihow", path=path, **options)
+    return batch.examples.to_dicts(), batch.rejects.to_dicts()
 
 
 SEP = [
@@ -163,7 +158,7 @@ ARTICLE = {
 }
 
 
-def test_a_folder_of_articles_in_json_keeps_category_and_url(tmp_path):
+def test_a_folder_of_articles_in_json_keeps_category_and_url(tmp_path, monkeypatch):
     folder = tmp_path / "articles"
     folder.mkdir()
     (folder / "1.json").write_text(json.dumps(ARTICLE, indent=1))
@@ -182,6 +177,9 @@ def test_a_folder_of_articles_in_json_keeps_category_and_url(tmp_path):
         ("4.json", "unreadable", "no title"),
         ("5.json", "unreadable", "truncated: Unterminated string starting at (record 1, character 11)"),
     ]
+    # A damaged file is one article lost, also where it is read by itself.
+    monkeypatch.setattr(wikihow, "FILES_PER_UNIT", 4)
+    assert load(folder) == (kept, dropped)
     with_extras, _ = load(folder, tips_and_warnings=True)
     assert with_extras[0]["response"] == ANSWER + "\n\n## Tips\n\n- Use fresh water.\n\n## Warnings\n\n- It is hot."
 
