@@ -1,6 +1,8 @@
 """The review app: `streamlit run app.py`, `make app`, or `python -m curate review RUN`."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import streamlit as st
 
@@ -48,12 +50,22 @@ PAGES = {
         ("setup", setup.page, "settings"),
     ],
 }
-st.navigation(
-    {
-        t(section): [
-            st.Page(page, title=t(name), icon=f":material/{icon}:", url_path=name, default=name == "review")
-            for name, page, icon in pages
-        ]
-        for section, pages in PAGES.items()
-    }
-).run()
+
+
+def shown(name: str, page: Callable[[], None], icon: str) -> st.Page:
+    """A page in the menu. The first one's address is `/`."""
+    first = name == "review"
+    return st.Page(page, title=t(name), icon=f":material/{icon}:", url_path="" if first else name, default=first)
+
+
+sections = {t(section): [shown(*page) for page in pages] for section, pages in PAGES.items()}
+first = sections[t("decide")][0]
+
+
+def to_first() -> NoReturn:
+    """`/review`, as one would write it: the first page, with what the address asks of it."""
+    st.switch_page(first, query_params=st.query_params.to_dict())
+
+
+sections[t("decide")].append(st.Page(to_first, title=t("review"), url_path="review", visibility="hidden"))
+st.navigation(sections).run()

@@ -13,7 +13,7 @@ from ui import shell
 from ui.card import deck as decks
 from ui.card.deck import Deck
 from ui.shell import Here
-from ui.words import table, words
+from ui.words import chosen, table, words
 
 FATES = ("kept", "fault", "limit", "duplicate", "leak", "place")
 
@@ -133,17 +133,18 @@ def _rules(desk: Desk) -> list[str]:
 
 
 def _deck(here: Here, name: str, only: Filter) -> Deck:
-    """The deck of this browser session, opened anew where run, reviewer, queue or filter are others.
+    """The deck of this browser session, opened anew where run, reviewer, queue, filter or language are others.
 
     The row that the URL asks for (`?row=12`, links of other pages) is its first, whatever was decided on it.
     """
     wanted = st.query_params.get("row", "")
     row = int(wanted) if wanted.isdecimal() and int(wanted) < here.desk.candidates.height else None
-    key = (str(here.run), here.desk.fingerprint, here.reviewer, name, only, row)
+    language = chosen()
+    key = (str(here.run), here.desk.fingerprint, here.reviewer, name, only, row, language)
     deck: Deck | None = st.session_state.get("deck")
     if deck is None or deck.key != key:
         with shell.open_log(here) as log:
-            deck = decks.opened(here.desk, log, here.reviewer, name, only, key)
+            deck = decks.opened(here.desk, log, here.reviewer, name, only, key, language)
             if row is not None:
                 content = here.desk.candidates["content"][row]
                 leases.lease(log, here.reviewer, [content], 1, again=True)

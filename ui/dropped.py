@@ -12,7 +12,7 @@ from curate.report.fates import COLORS, RULES, fate
 from ui import pieces, shell
 from ui.pieces import Bar
 from ui.shell import Here
-from ui.words import words
+from ui.words import sentence, words
 
 ORDERS = ("sample", "near")
 # From here on the page says that a rule brings too much back to be right.
@@ -76,7 +76,7 @@ def _rules(place: Here, funnel: pl.DataFrame, decided: pl.DataFrame, t: Callable
         order = pieces.choice(t("order"), "order", ORDERS, t, default=ORDERS[0], page="dropped")
     row = funnel.row(names.index(picked), named=True)
     stage, rule = row["stage"], row["rule"]
-    st.markdown(pieces.plain(RULES.get(stage, {}).get(rule, "")))
+    st.markdown(pieces.plain(sentence(stage, rule, RULES.get(stage, {}).get(rule, ""))))
     if row["judged"]:
         st.markdown(t("rescues", **{name: row[name] for name in ("rescued", "judged", "rate", "low", "high")}))
         if row["low"] > MANY:
@@ -163,7 +163,8 @@ def _rejects(place: Here, rejected: pl.DataFrame, t: Callable[..., str]) -> None
             return
         st.caption(t("rejects_about"))
         groups = {f"{row['source']}/{row['rule']}": row for row in rejected.iter_rows(named=True)}
-        told = rejected.with_columns(why=pl.col("rule").replace_strict(RULES["source"], default=""))
+        why = [sentence("source", rule, RULES["source"].get(rule, "")) for rule in rejected["rule"]]
+        told = rejected.with_columns(why=pl.Series(why, dtype=pl.String))
         labels = {"source": p("col_source"), "rule": p("col_rule"), "inputs": t("col_inputs"), "why": t("col_why")}
         st.dataframe(told.select(labels.keys()), column_config=labels, hide_index=True, alt=t("rejects_about"))
         resets = ("rejects_page",)

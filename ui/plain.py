@@ -19,7 +19,7 @@ from ui.card import examples, protocol
 from ui.card.deck import Deck
 from ui.pieces.basics import WIDE
 from ui.shell import Here
-from ui.words import table, words
+from ui.words import chosen, table, words
 
 Words = Callable[..., str]
 ACTS = (("keep", "K", "keep"), ("skip", "Space", "skip"), ("flag", "F", "flag"))
@@ -36,7 +36,7 @@ def page() -> None:
         return
     with st.expander(t("help")):
         st.markdown(t("keys_plain"))
-        st.html(f'<div class="text">{rendering.markdown_html(guidelines.read(here.run))}</div>')
+        st.html(f'<div class="text">{rendering.markdown_html(guidelines.read(here.run, chosen()))}</div>')
     _example(here, deck)
 
 
@@ -90,7 +90,7 @@ def _ready(here: Here, deck: Deck, row: int, t: Words) -> dict[str, Any]:
         return made[1]
     with shell.open_log(here) as log:
         because = {row: deck.why.get(row, "")}
-        return examples.examples(here.desk, log, here.reviewer, because, t, [*deck.repeats])[row]
+        return examples.examples(here.desk, log, here.reviewer, because, t, decks.unsaid(deck, because))[row]
 
 
 def _make_ready(here: Here, deck: Deck, t: Words) -> None:
@@ -110,14 +110,20 @@ def _words() -> Words:
 
 
 def _text(shown: dict[str, Any], t: Words) -> None:
+    views = ["rendered", *(["since"] if shown["since"] else []), "raw", "cleaned"]
     view = st.segmented_control(
-        t("views"), ["rendered", "raw", "cleaned"], default="rendered", format_func=lambda one: t(f"view_{one}"),
+        t("views"), views, default="rendered", format_func=lambda one: t(f"view_{one}"),
         key=f"view {shown['id']}", label_visibility="collapsed",
     )  # fmt: skip
     if view == "raw":
         for message in shown["messages"]:
             st.text(t(f"role_{message['role']}"))
             st.code(message["content"], language=None, wrap_lines=True)
+    elif view == "since":
+        for one in shown["since"]:
+            st.text(f"{one['said']} · {one['reviewer']} · {one['time']}")
+            st.caption(t("since_known" if one["html"] else "since_unknown"))
+            st.html(one["html"] or "<p></p>")
     elif view == "cleaned":
         st.caption(" · ".join(shown["cleaned"]["edits"]) or t("clean_already"))
         st.html(shown["cleaned"]["html"] or "<p></p>")

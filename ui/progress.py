@@ -45,7 +45,7 @@ def page() -> None:
         _reasons(why, t)
     with right:
         _queues(place, last, mine.per_hour, t)
-        _people(people, t)
+    _people(people, t)
     _files(place, done, t)
     _audit(place, people, t)
 
@@ -175,7 +175,7 @@ def _queues(place: shell.Here, last: int, per_hour: float | None, t: Words) -> N
         for name, count in lengths.items()
     ]
     labels = {"queue": t("queue"), "n": t("left_count"), "time": t("time_left")}
-    st.dataframe(rows, column_config=labels, hide_index=True, alt=t("queues"))
+    st.dataframe(rows, column_config=labels, hide_index=True, height="content", alt=t("queues"))
     st.caption(t("queues_about") if per_hour else t("no_pace"))
 
 

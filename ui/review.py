@@ -17,7 +17,7 @@ from ui.card import deck as decks
 from ui.card import examples, protocol
 from ui.card.deck import Deck
 from ui.shell import Here
-from ui.words import table, words
+from ui.words import chosen, table, words
 
 # A page that is open renews its leases this often.
 RENEW_SECONDS = 120
@@ -74,7 +74,7 @@ def _exchange(here: Here, deck: Deck, wire: dict[str, Any], t: Callable[..., str
             st.session_state["dealt"] = deck.key
             lacking = {row: deck.why.get(row, "") for row in some if row not in have}
             if lacking:
-                cards = examples.examples(desk, log, reviewer, lacking, t, [*deck.repeats])
+                cards = examples.examples(desk, log, reviewer, lacking, t, decks.unsaid(deck, lacking))
             replies = {ask["id"]: _reply(desk, ask, t) for ask in wire.get("ask", [])}
             facts = _facts(here, deck, log, t)
     except CurateError as error:
@@ -87,6 +87,8 @@ def _exchange(here: Here, deck: Deck, wire: dict[str, Any], t: Callable[..., str
             "sentence": choosing.sentence(deck.name, t),
         },
         "deck": deck.ahead,
+        "again": [row for row in deck.ahead if row in deck.repeats],
+        "because": {row: deck.why.get(row, "") for row in deck.ahead},
         "cards": cards,
         "answers": answers,
         "replies": replies,
@@ -159,7 +161,7 @@ def _facts(here: Here, deck: Deck, log: sqlite3.Connection | None, t: Callable[.
         },
         "words": shown,
         "reasons": {str(reason.key): reason.name for reason in reasons.REASONS},
-        "guidelines": rendering.markdown_html(guidelines.read(here.run)),
+        "guidelines": rendering.markdown_html(guidelines.read(here.run, chosen())),
     }
 
 

@@ -16,7 +16,7 @@ from ui.words import LANGUAGE, LANGUAGES, chosen, words
 
 Words = Callable[..., str]
 
-# What the review card understands, as `ui/card/card.js` has it: keys, and the text that says what they do.
+# What the review card understands, as `ui/card/help.js` has it: keys, and the text that says what they do.
 KEYS = (
     ("K  A", "keep"),
     ("X 1 … 9", "key_reject"),
@@ -129,7 +129,8 @@ def _safety(t: Words) -> None:
         st.code(
             '# .streamlit/secrets.toml\n[auth]\nredirect_uri = "https://review.example.org/oauth2callback"\n'
             'cookie_secret = "…"\nclient_id = "…"\nclient_secret = "…"\n'
-            'server_metadata_url = "https://accounts.example.org/.well-known/openid-configuration"',
+            'server_metadata_url = "https://accounts.example.org/.well-known/openid-configuration"\n'
+            '[lapidary]\nallow = ["ann@example.org", "*@example.com"]',
             language="toml",
         )
 
@@ -137,7 +138,7 @@ def _safety(t: Words) -> None:
 def _guidelines(place: shell.Here, t: Words) -> None:
     st.subheader(t("guidelines"))
     st.caption(t("guidelines_about", path=place.run / "guidelines.md"))
-    text = pieces.attempt(lambda: guidelines.read(place.run))
+    text = pieces.attempt(lambda: guidelines.read(place.run, chosen()))
     reading, writing = st.tabs([t("read"), t("write")])
     with reading, st.container(height=460, border=True):
         pieces.rendered(f'<div class="text" dir="auto">{rendering.markdown_html(text)}</div>', "guidelines")

@@ -6,6 +6,7 @@ one that counts in `decisions.jsonl` and in a build. Whoever then decides agains
 """
 
 import sqlite3
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from curate.chat import Message
@@ -24,11 +25,16 @@ class Case(NamedTuple):
 
 def disagreements(log: sqlite3.Connection) -> dict[str, list[Opinion]]:
     """The opinions on every text whose case is open, the one that counts last; by content."""
+    return disagreeing(opinions(log))
+
+
+def disagreeing(found: Iterable[Opinion]) -> dict[str, list[Opinion]]:
+    """Of these opinions (`curate.review.log.opinions`) those on a text whose case is open, the one that counts last; by content."""
     by_content: dict[str, list[Opinion]] = {}
-    for opinion in sorted(opinions(log), key=weight):
+    for opinion in sorted(found, key=weight):
         if opinion.decision in DECISIVE:
             by_content.setdefault(opinion.content, []).append(opinion)
-    return {content: found for content, found in sorted(by_content.items()) if _is_open(found)}
+    return {content: own for content, own in sorted(by_content.items()) if _is_open(own)}
 
 
 def open_cases(desk: Desk, log: sqlite3.Connection) -> list[Case]:

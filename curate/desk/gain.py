@@ -24,11 +24,15 @@ AHEAD, CHUNK = 100, 1000
 
 
 class Pool(NamedTuple):
-    """`similar` (m, v): cosines of a sample of the vectors to all; `row` (v,): the candidate of each; `worth` (n,) in (0, 1]."""
+    """`similar` (m, v): cosines of a sample of the vectors to all; `row` (v,): the candidate of each, `column` (n,) the other way
+    round, -1 where there is no vector; `worth` (n,) in (0, 1], and `by_worth` (n,): the rows by it, the best first.
+    """
 
     similar: np.ndarray
     row: np.ndarray
+    column: np.ndarray
     worth: np.ndarray
+    by_worth: np.ndarray
 
 
 class Cover(NamedTuple):
@@ -44,11 +48,16 @@ def pool(desk: Desk) -> Pool:
     """The sample and the worth of this desk's candidates. The same run has the same sample."""
     measured = desk.candidates.select("row", "vector_row").drop_nulls().sort("vector_row")
     quality = worth(desk.candidates).to_numpy()
-    if desk.vectors is None or measured.is_empty():
-        return Pool(np.empty((0, 0), dtype=np.float32), np.empty(0, dtype=np.int64), quality)
-    vectors = np.ascontiguousarray(desk.vectors[measured["vector_row"].to_numpy()], dtype=np.float32)
-    chosen = np.sort(np.random.default_rng(1).permutation(len(vectors))[:SAMPLE])
-    return Pool(vectors[chosen] @ vectors.T, measured["row"].to_numpy(), quality)
+    row, column = measured["row"].to_numpy(), np.full(desk.candidates.height, -1, dtype=np.int64)
+    similar = np.empty((0, 0), dtype=np.float32)
+    if desk.vectors is None:
+        row = row[:0]
+    elif len(row):
+        vectors = np.ascontiguousarray(desk.vectors[measured["vector_row"].to_numpy()], dtype=np.float32)
+        chosen = np.sort(np.random.default_rng(1).permutation(len(vectors))[:SAMPLE])
+        similar = vectors[chosen] @ vectors.T
+    column[row] = np.arange(len(row))
+    return Pool(similar, row, column, quality, np.argsort(-quality, kind="stable"))
 
 
 def worth(candidates: pl.DataFrame) -> pl.Series:

@@ -173,17 +173,18 @@ def counts(desk: Desk, log: sqlite3.Connection) -> dict[str, int]:
         "flagged": found["flag"],
         "skipped": found["skip"],
         "edited": found["edit"],
-        "stale": _stale(desk, log),
+        "stale": len(stale(desk, log)),
     }
 
 
-def _stale(desk: Desk, log: sqlite3.Connection) -> int:
+def stale(desk: Desk, log: sqlite3.Connection) -> list[exchange.Stale]:
+    """The decisions on a text that an example of the desk does not have any more (`exchange.stale`)."""
     rows = log.execute("SELECT content, edited, example FROM current").fetchall()
-    said = pl.DataFrame(rows, schema=["content", "edited", "id"], orient="row").cast(pl.String)
+    said = pl.DataFrame(rows, schema=dict.fromkeys(("content", "edited", "id"), pl.String), orient="row")
     own = desk.candidates.select("id", "content")
     if said.join(own, on="content", how="anti").is_empty():
-        return 0
+        return []
     # All else of the corpus has nothing to do with what was decided.
     contents = pl.concat([said["content"], said["edited"]]).implode()
     near = own.filter(pl.col("id").is_in(said["id"].implode()) | pl.col("content").is_in(contents))
-    return len(exchange.stale(log, dict(near.iter_rows())))
+    return exchange.stale(log, dict(near.iter_rows()))

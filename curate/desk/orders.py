@@ -1,27 +1,27 @@
-"""The orders of the queues: each says of what it puts in order why it is there, the best first."""
+"""The orders of the queues: each says of what it puts in order why it is there, the best first.
 
+Why a hidden repeat is there must not give it away. It says what it would say if nobody had decided on it; and where whys
+have a figure that the queue is in order of, `level` has that figure, so that no repeat stands where it would stick out.
+"""
+
+import functools
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
-from hashlib import blake2b
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
-from curate.desk import adjudication, gain
+from curate.desk import adjudication, gain, model, standing
 from curate.desk.model import Desk
-from curate.desk.remembered import per_desk
-from curate.diversity.shares import share_out
-from curate.review import exchange
-from curate.review.log import DECISIVE, Opinion
+from curate.desk.phrases import filled, phrases
+from curate.desk.standing import table
+from curate.review.log import DECISIVE, Event, Opinion
 
-_COLUMNS = (
-    *("row", "id", "content", "source", "group", "stratum", "fate", "stage", "rule", "value", "limit", "rank"),
-    *("margin", "nearest", "nearest_value", "nearest_limit", "topic"),
-)
-
-# What comes of an order, beside `why`.
+# What comes of an order, beside `why` and `level`.
 _PUT = ("row", "text", "repeat", "searched")
+# Shares and qualities are told in hundredths; one more stands for a share that there is none of.
+STEPS = 101
 
 
 class Said(NamedTuple):
@@ -35,96 +35,51 @@ class Said(NamedTuple):
     due: list[str]
     decisions: int
 
+    def contents(self, decisions: Collection[str]) -> list[str]:
+        """The texts of which one of these decisions counts."""
+        return [content for content, opinion in self.counting.items() if opinion.decision in decisions]
+
 
 class Asked(NamedTuple):
-    """What an order works on: `candidates`, all of them with the `decision` that counts, and `rows`, those to put in order.
+    """What an order works on: `rows` to put in order, in the order of the input: `row`, `text`, `repeat`, `searched`.
 
-    `rows` also have `repeat` and `searched`; what comes of them has these, `row`, `text` and `why`.
+    What comes of them has these, `why` and `level` (Float64): of orders whose whys have a figure, that figure so that the best
+    is the lowest; else null.
     """
 
     desk: Desk
     log: sqlite3.Connection
     said: Said
-    candidates: pl.DataFrame
     rows: pl.DataFrame
     seed: int
+    language: str
 
+    def among(self, contents: Collection[str]) -> pl.Series:
+        """Which of `rows` have one of these texts, Boolean."""
+        return table(self.desk).among(contents).gather(self.rows["row"])
 
-class Table(NamedTuple):
-    """The candidates as the queues need them. A text is numbered by the first row that has it: `text` (n,), `places` by
-    content; `single`: each stands in one row.
-    """
-
-    candidates: pl.DataFrame
-    places: dict[str, int]
-    text: np.ndarray
-    single: bool
-
-    def among(self, contents: Iterable[str]) -> pl.Series:
-        """Which rows have one of these texts, (n,) Boolean."""
-        found = np.zeros(len(self.text), dtype=bool)
-        found[[self.places[content] for content in contents if content in self.places]] = True
-        return pl.Series(found[self.text])
-
-    def spread(self, decisions: Mapping[str, str]) -> pl.Series:
-        """The decision on each row's text, (n,) String, null where there is none."""
-        names = sorted(set(decisions.values()))
-        codes = np.full(len(self.text), len(names))
-        for content, decision in decisions.items():
-            if content in self.places:
-                codes[self.places[content]] = names.index(decision)
-        return pl.Series([*names, None], dtype=pl.String).gather(codes[self.text]).alias("decision")
-
-
-@per_desk
-def table(desk: Desk) -> Table:
-    """The candidates of a desk, numbered."""
-    contents = desk.candidates["content"].to_list()
-    places: dict[str, int] = {}
-    text = np.array([places.setdefault(content, row) for row, content in enumerate(contents)], dtype=np.int64)
-    candidates = desk.candidates.select(_COLUMNS).with_columns(text=pl.Series(text))
-    return Table(candidates, places, text, len(places) == len(contents))
-
-
-@per_desk
-def drawn(desk: Desk, seed: int) -> pl.Series:
-    """A lot of each row's text, (n,) UInt64."""
-    return pl.Series("lot", [lot(seed, content) for content in desk.candidates["content"]], dtype=pl.UInt64)
-
-
-@per_desk
-def _turns(desk: Desk, seed: int) -> pl.Series:
-    """The place of each row among all that its rule dropped, by lot. It does not change with what is decided."""
-    lots = desk.candidates.select("stage", "rule").with_columns(drawn(desk, seed))
-    return lots.select(turn=pl.col("lot").rank("ordinal").over("stage", "rule")).to_series()
-
-
-def lot(seed: int, *parts: str | int) -> int:
-    """A number below 2^64 drawn by a hash, the same on every machine."""
-    text = "\0".join(map(str, parts))
-    return int.from_bytes(blake2b(text.encode(), key=str(seed).encode(), digest_size=8).digest())
+    def texts(self, words: Mapping[str, str]) -> dict[int, str]:
+        """`words` by the number of a text in place of its content; those of texts that the desk does not have are left out."""
+        places = table(self.desk).places
+        return {places[content]: why for content, why in words.items() if content in places}
 
 
 def _undecided(asked: Asked) -> pl.DataFrame:
-    return _put(asked.rows, _fate())
+    return _with_fates(asked, asked.rows)
 
 
 def _dropped(asked: Asked) -> pl.DataFrame:
-    return _put(asked.rows.filter(pl.col("fate") != "kept"), _fate())
+    return _with_fates(asked, _ordered(asked.rows, standing.dropped(asked.desk)))
 
 
 def _near_threshold(asked: Asked) -> pl.DataFrame:
-    near = asked.rows.filter(pl.col("margin").is_not_null()).sort(pl.col("margin").abs(), "row")
-    value, limit = pl.col("nearest_value"), pl.col("nearest_limit")
-    sign = pl.when(value < limit).then(pl.lit("<")).when(value > limit).then(pl.lit(">")).otherwise(pl.lit("="))
-    verb = pl.when(pl.col("fate") == "kept").then(pl.lit("passed")).otherwise(pl.lit("missed"))
-    by = _number((value - limit).abs())
-    return _put(near, pl.format("{} {} {} {}, {} by {}", "nearest", _number(value), sign, _number(limit), verb, by))
+    rows = _ordered(asked.rows, standing.by_margin(asked.desk))
+    level = asked.desk.candidates["margin"].abs().gather(rows["row"])
+    return _put(rows, standing.margins(asked.desk, asked.language).gather(rows["row"]), level)
 
 
 def _audit(asked: Asked) -> pl.DataFrame:
-    rows = asked.rows.with_columns(_turns(asked.desk, asked.seed).gather(asked.rows["row"]))
-    return _put(rows.filter(pl.col("fate") != "kept").sort("turn", "stage", "rule", "row"), _fate())
+    return _with_fates(asked, _ordered(asked.rows, standing.by_turn(asked.desk, asked.seed)))
 
 
 def _second_look(asked: Asked) -> pl.DataFrame:
@@ -133,133 +88,131 @@ def _second_look(asked: Asked) -> pl.DataFrame:
         if opinion.decision in DECISIVE or opinion.reviewer == asked.said.reviewer:
             by_content.setdefault(opinion.content, set()).add(opinion.reviewer)
     once = [content for content, who in by_content.items() if len(who) == 1 and asked.said.reviewer not in who]
-    rows = _with_lots(asked).filter(table(asked.desk).among(once).gather(asked.rows["row"]))
-    return _put(rows.sort("lot", "row"), pl.lit("decided by one other reviewer"))
+    rows = _ordered(asked.rows.filter(asked.among(once)), standing.by_lot(asked.desk, asked.seed))
+    return _put(rows, pl.lit(phrases(asked.language)["second_look"]))
 
 
 def _disagreements(asked: Asked) -> pl.DataFrame:
+    said = phrases(asked.language)
     words = {
-        content: " · ".join(f"{opinion.reviewer}: {opinion.decision}" for opinion in found)
-        for content, found in adjudication.disagreements(asked.log).items()
+        content: " · ".join(_opinion(said["opinion"], opinion, said) for opinion in found)
+        for content, found in adjudication.disagreeing(asked.said.opinions).items()
     }
-    return _told(asked.rows, "content", words)
+    return _told(asked.rows, "text", asked.texts(words))
 
 
 def _flagged(asked: Asked) -> pl.DataFrame:
-    counting = asked.said.counting.items()
-    flags = {content: f"flagged by {opinion.reviewer}" for content, opinion in counting if opinion.decision == "flag"}
-    return _told(asked.rows, "content", flags)
+    said, counting = phrases(asked.language)["flagged"], asked.said.counting
+    flags = {content: said.format(reviewer=counting[content].reviewer) for content in asked.said.contents(["flag"])}
+    return _told(asked.rows, "text", asked.texts(flags))
 
 
 def _stale(asked: Asked) -> pl.DataFrame:
-    corpus = dict(asked.desk.candidates.select("id", "content").iter_rows())
+    said = phrases(asked.language)
     words = {
-        str(found.event.example): f"its text has changed since {found.event.reviewer}: {found.event.decision}"
-        for found in exchange.stale(asked.log, corpus)
+        str(found.event.example): _opinion(said["stale"], found.event, said)
+        for found in model.stale(asked.desk, asked.log)
     }
+    rows = asked.desk.candidates.select("row", "id").filter(pl.col("id").is_in(list(words)))
     # Whoever decided on the new text, it is looked at.
-    return _told(asked.rows.filter(~pl.col("decision").is_in(DECISIVE).fill_null(value=False)), "id", words)
+    open_ = asked.rows.filter(~asked.among(asked.said.contents(DECISIVE)))
+    return _told(open_, "row", {row: words[name] for row, name in rows.iter_rows()})
 
 
 def _repeats(asked: Asked) -> pl.DataFrame:
-    return _told(asked.rows, "content", dict.fromkeys(asked.said.due, "decided a while ago"))
+    return _told(asked.rows, "text", asked.texts(dict.fromkeys(asked.said.due, phrases(asked.language)["repeat"])))
 
 
 def _quota_gaps(asked: Asked) -> pl.DataFrame:
     """By how full its place would be: the j-th of a cell in which people kept f of t comes at (f + j - 1/2) / t.
 
-    Cells are the strata of each quota's bucket, with the places that the selection gives them, and one more for what a
-    bucket lacks, which only examples that never reached the selection can fill.
+    For cells see `standing.quotas`. A repeat says what any other of its cell does: that it would be the next one.
     """
-    wanted = asked.desk.recipe["select"]
-    quotas = dict(wanted["quotas"])
-    beyond = pl.format("{}, beyond what was selected from", "bucket")
-    stratum = pl.concat_str("source", "stratum", separator="/").fill_null(pl.col("bucket"))
-    every = asked.candidates.with_columns(bucket=_bucket(quotas))
-    every = every.with_columns(cell=pl.when(pl.col("rank").is_null()).then(beyond).otherwise(stratum))
-    reached = (
-        every.filter(pl.col("rank").is_not_null()).group_by("bucket", stratum="cell").agg(n=pl.len(), held=pl.lit(0))
-    )
-    size = wanted["size"] or sum(quotas.values()) or int(reached["n"].sum())
-    shared = share_out(reached.sort("bucket", "stratum"), quotas or {"all": size}, size, wanted["temperature"])
-    places = shared.select("bucket", "places", cell="stratum")
-    schema = {"bucket": pl.String, "quota": pl.Int64}
-    lack = (
-        pl.DataFrame({"bucket": list(quotas), "quota": list(quotas.values())}, schema=schema)
-        .join(places.group_by("bucket").agg(pl.col("places").sum()), on="bucket", how="left")
-        .select("bucket", places=pl.col("quota") - pl.col("places").fill_null(0), cell=beyond)
-    )
-    targets = pl.concat([places, lack]).filter(pl.col("places") > 0)
-    kept = every.filter(pl.col("decision").is_in(["keep", "edit"])).unique("text")
-    full = kept.group_by("bucket", "cell").len("full")
-    rows = asked.rows.join(every.select("row", "bucket", "cell"), on="row").sort("rank", "row", nulls_last=True)
-    rows = rows.unique("text", keep="first", maintain_order=True)
-    rows = rows.join(targets, on=["bucket", "cell"], maintain_order="left")
-    rows = rows.join(full, on=["bucket", "cell"], how="left", maintain_order="left")
-    rows = rows.with_columns(pl.col("full").fill_null(0), j=(~pl.col("repeat")).cum_sum().over("bucket", "cell"))
-    gaps = rows.filter(pl.col("repeat") | (pl.col("full") + pl.col("j") <= pl.col("places")))
+    order, cell, cells = standing.quotas(asked.desk)
+    known, said = table(asked.desk), phrases(asked.language)
+    kept = known.rows.filter(known.among(asked.said.contents(["keep", "edit"])))
+    full = np.bincount(cell[known.firsts(_ordered(kept, order))["row"].to_numpy()], minlength=cells.height)
+    fields = {name: pl.col(name) for name in ("cell", "full", "places")}
+    told = pl.when("beyond").then(filled(said["fills_beyond"], **fields)).otherwise(filled(said["fills"], **fields))
+    cells = cells.with_columns(full=pl.Series(full, dtype=pl.Int64)).with_columns(why=told)
+    rows = known.firsts(_ordered(asked.rows, order))
+    number = pl.Series("number", cell[rows["row"].to_numpy()])
+    rows = rows.with_columns(number, *cells.select("full", "places", "why")[number])
+    j = pl.when("repeat").then(1).otherwise((~pl.col("repeat")).cum_sum().over("number"))
+    gaps = rows.with_columns(j=j).filter(pl.col("full") + pl.col("j") <= pl.col("places"))
     way = (pl.col("full") + pl.col("j") - 0.5) / pl.col("places")
-    return _put(gaps.sort(way, "bucket", "cell", "row"), pl.format("fills {} {}/{}", "cell", "full", "places"))
+    return gaps.with_columns(level=way).sort("level", "number", "row").select(*_PUT, "why", "level")
 
 
 def _most_valuable(asked: Asked) -> pl.DataFrame:
-    """By the gain over what people kept and what the build kept and nobody rejected, in shares of the largest, × quality."""
-    pool = gain.pool(asked.desk)
-    column = np.full(asked.candidates.height, -1, dtype=np.int64)
-    column[pool.row] = np.arange(len(pool.row))
-    said, built = pl.col("decision"), pl.col("fate") == "kept"
-    kept = pl.when(said.is_in(DECISIVE)).then(said != "reject").otherwise(built)
-    held = column[asked.candidates.filter(kept)["text"].unique().to_numpy()]
-    rows = asked.rows["row"].to_numpy()
-    by_worth = np.argsort(-pool.worth[rows], kind="stable")
-    able, without = by_worth[column[rows[by_worth]] >= 0], by_worth[column[rows[by_worth]] < 0]
+    """By the gain over what people kept and what the build kept and nobody rejected, in shares of the largest, × quality.
+
+    The gain of a repeat is what it would be if nobody had decided on it; it takes no part in the order of the others. Where
+    none of them gains anything, no repeat says that it does.
+    """
+    pool, known = gain.pool(asked.desk), table(asked.desk)
+    built = (asked.desk.candidates["fate"] == "kept") & ~known.among(asked.said.contents(DECISIVE))
+    kept = built | known.among(asked.said.contents(["keep", "edit"]))
+    held = pool.column[np.unique(known.text[kept.to_numpy()])]
     covered = gain.cover(pool.similar, held[held >= 0])
-    order, gained = gain.in_order(pool.similar, covered, pool.worth[pool.row], column[rows[able]])
-    place = np.empty(len(pool.row), dtype=np.int64)
-    place[column[rows[able]]] = able
-    order = np.concatenate([place[order], without])
-    share = np.concatenate([gained / max(gained.max(initial=0.0), 1e-12), np.full(len(without), np.nan)])
-    found = asked.rows.select(_PUT)[order].with_columns(
-        share=pl.Series(share).fill_nan(None), worth=pl.Series(pool.worth[rows[order]])
-    )
-    quality = pl.format("quality {}", _number(pl.col("worth").round(2)))
-    both = pl.format("gain {} × {}", _number(pl.col("share").round(2)), quality)
-    return _put(found, pl.when(pl.col("share").is_null()).then(quality).otherwise(both))
+    rows = _ordered(asked.rows, pool.by_worth)
+    row, again = rows["row"].to_numpy(), rows["repeat"].to_numpy()
+    column, worth = pool.column[row], pool.worth[row]
+    able = column >= 0
+    first, gained = gain.in_order(pool.similar, covered, pool.worth[pool.row], column[able & ~again])
+    due = column[able & again]
+    # By column, and the last, -1, for all that have no vector.
+    share, place = np.full(len(pool.row) + 1, np.nan), np.zeros(len(pool.row) + 1, dtype=np.int64)
+    most = gained.max(initial=0.0)
+    share[first] = gained / max(most, 1e-12)
+    share[due] = np.minimum(gain.gains(pool.similar, covered, due) / max(most, 1e-12), 1.0)
+    place[column] = np.arange(len(row))
+    repeats = again & (~able | (most > 0))
+    order = np.concatenate([place[first], np.flatnonzero(~able & ~again), np.flatnonzero(repeats)])
+    share, worth = share[column][order], worth[order]
+    why = _gains(asked.language).gather(_hundredths(share) * STEPS + _hundredths(worth))
+    level = np.where(np.isnan(share), 1.0 - worth, -share * worth)
+    return _put(rows[order], why, pl.Series(level))
 
 
-def _bucket(quotas: Iterable[str]) -> pl.Expr:
-    """The narrowest quota that names a row, else its source; without quotas one for all (as `stages.select`)."""
-    names = list(quotas)
-    narrow = pl.concat_str("source", pl.col("group").fill_null(""), separator="/")
-    return pl.when(narrow.is_in(names)).then(narrow).otherwise("source") if names else pl.lit("all")
+@functools.cache
+def _gains(language: str) -> pl.Series:
+    """What is said of each share (STEPS of them, and none) and each quality: (STEPS + 1, STEPS), one row after the other."""
+    said, figures = phrases(language), [f"{step / 100:g}" for step in range(STEPS)]
+    both = [said["gain"].format(share=share, worth=worth) for share in figures for worth in figures]
+    return pl.Series(both + [said["quality"].format(worth=worth) for worth in figures])
 
 
-def _with_lots(asked: Asked) -> pl.DataFrame:
-    return asked.rows.with_columns(drawn(asked.desk, asked.seed).gather(asked.rows["row"]))
+def _hundredths(values: np.ndarray) -> np.ndarray:
+    """Numbers in [0, 1] in hundredths, STEPS for those that are none."""
+    return (pl.Series(values).fill_nan(STEPS / 100).round(2) * 100).round().cast(pl.Int64).to_numpy()
 
 
-def _told(rows: pl.DataFrame, key: str, words: dict[str, str]) -> pl.DataFrame:
+def _ordered(rows: pl.DataFrame, order: np.ndarray) -> pl.DataFrame:
+    """Those `rows` whose number is in `order`, in this order."""
+    numbers = rows["row"].to_numpy()
+    place = np.full(1 + max(numbers.max(initial=-1), order.max(initial=-1)), -1)
+    place[numbers] = np.arange(rows.height)
+    found = pl.Series(place[order])
+    return rows.select(pl.all().gather(found.filter(found >= 0)))
+
+
+def _told(rows: pl.DataFrame, key: str, words: Mapping[int, str]) -> pl.DataFrame:
     """Those `rows` whose `key` has words, which are why."""
-    told = pl.DataFrame({key: list(words), "why": list(words.values())}, schema={key: pl.String, "why": pl.String})
+    told = pl.DataFrame({key: list(words), "why": list(words.values())}, schema={key: pl.Int64, "why": pl.String})
     return _put(rows.join(told, on=key, maintain_order="left"), pl.col("why"))
 
 
-def _put(rows: pl.DataFrame, why: pl.Expr) -> pl.DataFrame:
-    return rows.select(*_PUT, why=why)
+def _with_fates(asked: Asked, rows: pl.DataFrame) -> pl.DataFrame:
+    return _put(rows, standing.fates(asked.desk, asked.language).gather(rows["row"]))
 
 
-def _fate() -> pl.Expr:
-    """What the build did with a candidate: "kept, rank 3", "dropped: min_chars 1190, limit 1200"."""
-    rank = pl.when(pl.col("rank").is_null()).then(pl.lit("kept")).otherwise(pl.format("kept, rank {}", "rank"))
-    rule = pl.format("dropped: {}", "rule")
-    measured = pl.format("dropped: {} {}, limit {}", "rule", _number(pl.col("value")), _number(pl.col("limit")))
-    dropped = pl.when(pl.col("value").is_null() | pl.col("limit").is_null()).then(rule).otherwise(measured)
-    return pl.when(pl.col("fate") == "kept").then(rank).otherwise(dropped)
+def _opinion(phrase: str, opinion: Opinion | Event, said: Mapping[str, str]) -> str:
+    return phrase.format(reviewer=opinion.reviewer, decision=said[opinion.decision])
 
 
-def _number(value: pl.Expr) -> pl.Expr:
-    """A number as a person would write it: four figures, no `.0`."""
-    return value.cast(pl.Float64).round_sig_figs(4).cast(pl.String).str.strip_suffix(".0")
+def _put(rows: pl.DataFrame, why: pl.Expr | pl.Series, level: pl.Series | None = None) -> pl.DataFrame:
+    return rows.select(*_PUT, why=why, level=pl.lit(None, pl.Float64) if level is None else level)
 
 
 ORDERS: dict[str, Callable[[Asked], pl.DataFrame]] = {

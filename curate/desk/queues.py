@@ -18,7 +18,8 @@ import polars as pl
 
 from curate.desk import adjudication
 from curate.desk.model import Desk, search_meaning, search_words
-from curate.desk.orders import ORDERS, Asked, Said, lot, table
+from curate.desk.orders import ORDERS, Asked, Said
+from curate.desk.standing import lot, table
 from curate.errors import InputError, did_you_mean
 from curate.review import leases, saved
 from curate.review.log import DECISIONS, DECISIVE, opinions, weightiest
@@ -45,6 +46,8 @@ STATES = ("undecided", "decided", "disagree", *DECISIONS)
 # Of what is served, the share of hidden repeats, and how many decisions ago the first one was at least. Repeats have their
 # places among the first WITHIN rows: nobody is shown more before the queue is made anew.
 REPEATS, APART, WITHIN = 0.05, 20, 1000
+# So many rows of a queue a page shows before it asks anew (`ui.card.deck`): a repeat has to be like these.
+FIRST = 100
 
 
 class Filter(NamedTuple):
@@ -74,25 +77,25 @@ def queue(
     reviewer: str,
     filter: Filter = EVERYTHING,  # noqa: A002 - what it is called everywhere
     seed: int = 1,
+    language: str = "en",
 ) -> pl.DataFrame:
     """`row` (Int64), `why` (String) and `repeat` (Boolean, see above), best first; of rows with one text the first.
 
-    `name` is one of QUEUES, or SAVED and the name of a saved one. Raises InputError where there is no such queue or state,
-    and as the searches do.
+    `name` is one of QUEUES, or SAVED and the name of a saved one; `why` is in the `language`, one of `phrases.LANGUAGES`.
+    Raises InputError where there is no such queue, state or language, and as the searches do.
     """
     if name not in QUEUES and not name.startswith(SAVED):
         raise InputError(f"there is no queue {name!r}. {did_you_mean(name, QUEUES)}")
     said = _said(log, reviewer, seed)
-    asked = _asked(desk, log, name, filter, said, seed)
+    rows = _searched(desk, _wanted(desk, log, name, filter, said), filter)
+    asked = Asked(desk, log, said, rows, seed, language)
     if name.startswith(SAVED):
         found = _saved(asked, name.removeprefix(SAVED))
     else:
         found = ORDERS[name](asked)
         if name in {"undecided", "dropped"} and (filter.words or filter.meaning):
             found = found.sort("searched", maintain_order=True)
-    # Where every text stands in one row nothing has to be looked for.
-    if not table(desk).single:
-        found = found.unique("text", keep="first", maintain_order=True)
+    found = table(desk).firsts(found)
     found = found if name == "repeats" else _interleaved(found, asked)
     return found.select("row", "why", "repeat")
 
@@ -115,36 +118,34 @@ def _said(log: sqlite3.Connection, reviewer: str, seed: int) -> Said:
     return Said(reviewer, found, weightiest(found), due, len(mine))
 
 
-def _asked(desk: Desk, log: sqlite3.Connection, name: str, only: Filter, said: Said, seed: int) -> Asked:
-    """The rows that a queue puts in order: what it is about, what is due for a repeat, less what the filter leaves out."""
+def _wanted(desk: Desk, log: sqlite3.Connection, name: str, only: Filter, said: Said) -> pl.DataFrame:
+    """`row`, `text` and `repeat` of what a queue is about and what is due for a repeat, less what the filter leaves out."""
     known = table(desk)
-    decision = known.spread({content: opinion.decision for content, opinion in said.counting.items()})
-    candidates = known.candidates.with_columns(decision)
-    open_ = (decision.is_null() | (decision == "skip")).fill_null(value=True)
-    theirs = (content for content, who in leases.held(log).items() if who != said.reviewer)
+    theirs = [content for content, who in leases.held(log).items() if who != said.reviewer]
     repeat, wanted = known.among(()), ~known.among(theirs)
     if name == "repeats":
         repeat = wanted = known.among(said.due)
     elif only.state is not None:
-        wanted &= _state(desk, log, only.state, decision, open_)
+        wanted &= _state(desk, only.state, said)
     elif name not in AGAIN:
-        wanted &= open_ & ~known.among(
-            opinion.content for opinion in said.opinions if opinion.reviewer == said.reviewer
-        )
+        mine = [opinion.content for opinion in said.opinions if opinion.reviewer == said.reviewer]
+        wanted &= _state(desk, "undecided", said) & ~known.among(mine)
         # Who searches knows what they look for.
         repeat = repeat if only.words or only.meaning else known.among(said.due)
-    chosen = candidates.with_columns(repeat=repeat).filter(wanted | repeat).filter(matches(desk, only))
-    return Asked(desk, log, said, candidates, _searched(desk, chosen, only), seed)
+    rows = known.rows.lazy().with_columns(repeat=repeat)
+    # The columns that only the filter looks at are not copied.
+    return rows.filter(pl.lit(wanted | repeat) & matches(desk, only)).select("row", "text", "repeat").collect()
 
 
-def _state(desk: Desk, log: sqlite3.Connection, state: str, decision: pl.Series, open_: pl.Series) -> pl.Series:
+def _state(desk: Desk, state: str, said: Said) -> pl.Series:
+    """Which rows are in this state, (n,) Boolean."""
     if state not in STATES:
         raise InputError(f"there is no state {state!r}. {did_you_mean(state, STATES)}")
     if state == "undecided":
-        return open_
+        return ~table(desk).among(said.contents((*DECISIVE, "flag")))
     if state == "disagree":
-        return table(desk).among(adjudication.disagreements(log))
-    return decision.is_in(DECISIVE if state == "decided" else [state]).fill_null(value=False)
+        return table(desk).among(adjudication.disagreeing(said.opinions))
+    return table(desk).among(said.contents(DECISIVE if state == "decided" else (state,)))
 
 
 def matches(desk: Desk, only: Filter) -> pl.Expr:
@@ -174,16 +175,25 @@ def _searched(desk: Desk, rows: pl.DataFrame, only: Filter) -> pl.DataFrame:
 def _saved(asked: Asked, name: str) -> pl.DataFrame:
     """Those of a saved queue, in its order."""
     places = {content: place for place, content in enumerate(saved.contents(asked.log, name))}
-    listed = table(asked.desk).among(places).gather(asked.rows["row"])
-    rows = asked.rows.with_columns(why=pl.lit(name)).filter(listed)
-    return rows.sort(pl.Series([places[content] for content in rows["content"]], dtype=pl.Int64))
+    rows = asked.rows.filter(asked.among(places))
+    contents = asked.desk.candidates["content"].gather(rows["row"])
+    rows = rows.with_columns(why=pl.lit(name), level=pl.lit(None, pl.Float64))
+    return rows.sort(pl.Series([places[content] for content in contents], dtype=pl.Int64))
 
 
 def _interleaved(found: pl.DataFrame, asked: Asked) -> pl.DataFrame:
-    """`found` with the repeats in their places: the number of the decision that a row will be says whether it is one."""
+    """`found` with the repeats in their places: the number of the decision that a row will be says whether it is one.
+
+    Left out is a repeat whose figure comes after those of the first FIRST others: it would stick out. One that comes before
+    them all is what somebody who follows the order has decided on.
+    """
     known, said = table(asked.desk), asked.said
-    turn = {known.places[content]: place for place, content in enumerate(said.due) if content in known.places}
     fresh, again = found.filter(~pl.col("repeat")), found.filter("repeat")
+    if again.is_empty():
+        return fresh
+    if found["level"].count():
+        again = again.filter(pl.col("level") <= fresh["level"].head(FIRST).max())
+    turn = {known.places[content]: place for place, content in enumerate(said.due) if content in known.places}
     again = again.sort(pl.Series([turn[text] for text in again["text"]], dtype=pl.Int64))
     # After the last fresh row there is nothing that a repeat could hide among.
     near, number = fresh.head(WITHIN), said.decisions

@@ -43,28 +43,76 @@ ten times teaches nothing new. When in doubt, reject; when you do not know the s
 - Some examples come back without a mark, to see how steady we are. That is not a test of you.
 """
 
+# The same in Korean; the names of the reasons are those of the interface.
+KOREAN = """\
+# 지침
 
-def read(run: Path) -> str:
-    """The guidelines of a run, DEFAULT where nobody has written any. Raises RunError where the file cannot be read."""
+모델이 **어떻게 답하는지**를 배울 작은 세트를 고릅니다. 나쁜 예시 하나는 그 결함을 가르치고, 이미 열 번 있는 좋은 예시는 새로 가르치는
+것이 없습니다. 확신이 없으면 거부하고, 모르는 분야라면 표시하세요.
+
+## 유지
+
+- 사람이 실제로 물을 만한 질문이고, 보이지 않는 것 없이도 이해할 수 있습니다.
+- 답변이 요청한 것을 빠짐없이 하며, 몇 분 안에 확인할 수 있는 한에서 정확합니다.
+- 차분하고 한결같은 말투로 읽는 사람에게 말합니다. 무엇에 관한 것인지 먼저 말하고, 설명하고, 끝냅니다.
+- 질문에 필요한 만큼만 깁니다. 단계는 단계로, 코드는 코드로 쓰고 꾸미지 않습니다.
+
+## 편집
+
+- 다른 점은 좋은데 한 가지가 잘못되었습니다. 인사말, 서명, “아래 제 답변 참조”, 깨진 목록 같은 것입니다.
+- 바로잡는 데 필요한 만큼만 고치세요. 답변을 새로 써야 한다면 거부하세요.
+
+## 거부
+
+1. **틀리거나 오해의 소지**: 사실이 아닌 것을 말하거나, 그대로 따르면 위험해지는 사정을 빠뜨립니다.
+2. **불완전**: 중간에 끊기거나 일부에만 답합니다.
+3. **그 자체로 이해 불가**: 그림, 링크, 이전 글 또는 작성자를 알아야 합니다.
+4. **문체나 어조**: 비꼼, 다툼, 자랑, 사람에 대해 묻지 않았는데 나오는 “나”.
+5. **주제 벗어남·가치 낮음**: 질문에 답하지 않거나, 없어도 아무도 아쉬워하지 않습니다.
+6. **중복**: 세트에 이 질문이 이미 있습니다. 다른 말로 되어 있을 수도 있습니다. 더 나은 쪽을 유지하세요.
+7. **위험·개인정보**: 해를 끼치거나, 누군가의 이름과 주소를 드러냅니다.
+8. **서식 깨짐**: 마크업, 표 또는 코드를 더는 읽을 수 없습니다.
+9. **기타**: 어떤 경우인지 이 페이지에 적어 다른 사람도 알게 하세요.
+
+## 모두에게 같은 기준
+
+- 출처나 추천 수가 아니라 텍스트를 판단하세요. 누가 썼는지 찾아보지 마세요.
+- 일부 예시는 아무 표시 없이 다시 나옵니다. 우리의 판단이 얼마나 한결같은지 보기 위한 것이며, 여러분을 시험하는 것이 아닙니다.
+"""
+
+DEFAULTS = {"en": DEFAULT, "ko": KOREAN}
+
+
+def read(run: Path, language: str = "en") -> str:
+    """The guidelines of a run; where nobody has written any, those of DEFAULTS in this language. Raises RunError where the file
+    cannot be read.
+    """
+    own = _own(run)
+    return DEFAULTS[language] if own is None else own
+
+
+def write(run: Path, text: str, was: str) -> None:
+    """Put `text` in place of `was`, the whole file or nothing of it; no text at all, or one of DEFAULTS, brings DEFAULTS back.
+
+    Raises InputError where the file is not `was` any more: someone else has written it since.
+    """
+    own = _own(run)
+    if was not in DEFAULTS.values() if own is None else was != own:
+        raise InputError(
+            f"{run / 'guidelines.md'}: someone has changed it since you opened it; nothing was written: reload"
+        )
+    if text.strip() and text.strip() not in {default.strip() for default in DEFAULTS.values()}:
+        runs.write_text(run / "guidelines.md", text.rstrip() + "\n")
+    else:
+        (run / "guidelines.md").unlink(missing_ok=True)
+
+
+def _own(run: Path) -> str | None:
+    """What was written for this run, None where nothing was."""
     path = run / "guidelines.md"
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return DEFAULT
+        return None
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(f"{path}: cannot be read ({error}); expected a text in UTF-8: repair or remove it") from error
-
-
-def write(run: Path, text: str, was: str) -> None:
-    """Put `text` in place of `was`, the whole file or nothing of it; no text at all brings DEFAULT back.
-
-    Raises InputError where the file is not `was` any more: someone else has written it since.
-    """
-    if read(run) != was:
-        raise InputError(
-            f"{run / 'guidelines.md'}: someone has changed it since you opened it; nothing was written: reload"
-        )
-    if text.strip():
-        runs.write_text(run / "guidelines.md", text.rstrip() + "\n")
-    else:
-        (run / "guidelines.md").unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Queues by name, their filters, leases and hidden repeats."""
+"""Queues by name, their filters and leases. Their hidden repeats: test_desk_repeats.py."""
 
 import math
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.desk import gain, queues
+from curate.desk import gain, model, queues
 from curate.desk.queues import HIDDEN, QUEUES, Filter, queue
 from curate.errors import InputError
 from curate.review import leases, saved
@@ -138,6 +138,16 @@ def test_strata_share_a_quota_and_what_the_selection_lacks_is_filled_from_the_dr
     assert [row for row, why in found if "beyond" in why] == [4, 5]
 
 
+def test_of_rows_with_one_text_the_one_that_was_ranked_fills_the_place(log):
+    table = desk(
+        dropped("exact_duplicate", content="c0"),
+        *[{"content": "c0", "rank": 1}, {"rank": 2}, {"rank": 3}],
+        select={"quotas": {"s": 2}},
+    )
+    say(log, [("bo", 0, "keep")])
+    assert told(table, log, "quota_gaps", "ada") == [(2, "fills s 1/2")]
+
+
 def test_a_recipe_without_quotas_wants_as_many_as_its_size(log):
     table = desk(*[{"rank": rank} for rank in (1, 2, 3)], select={"size": 2})
     assert told(table, log, "quota_gaps", "ada") == [(0, "fills all 0/2"), (1, "fills all 0/2")]
@@ -260,6 +270,15 @@ def test_an_example_is_stale_until_its_new_text_is_decided(log):
     assert rows(table, log, "stale", "ada") == []
 
 
+def test_an_edit_after_many_other_decisions_makes_nothing_stale_but_what_is(log):
+    table = desk(*[{}] * 130, {"content": "new"})
+    messages = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}]
+    say(log, [("ada", row, "keep") for row in [*range(120), 130]])
+    review.record(log, [Decision("ada", "s", "edit", "c125", "e125", "edit", messages=messages)])
+    assert told(table, log, "stale", "bo") == [(130, "its text has changed since ada: keep")]
+    assert model.counts(table, log)["stale"] == 1
+
+
 def test_an_edit_replayed_by_a_build_is_decided(log):
     messages = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}]
     (event,) = review.record(log, [Decision("ada", "s", "t", "c0", "e0", "edit", messages=messages)])
@@ -328,80 +347,11 @@ def test_a_search_gives_the_plain_order_its_order_and_the_others_only_their_rows
     assert rows(table, log, "most_valuable", "ada", Filter(meaning="x")) == [2, 0]
 
 
-def many(log, who, first, last, word="keep"):
-    say(log, [(who, row, word) for row in range(first, last)])
-
-
-def test_one_in_twenty_is_a_repeat_of_what_was_decided_at_least_twenty_decisions_ago(log):
-    table = desk(*[{}] * 1500)
-    many(log, "ada", 0, 100)
-    found = queue(table, log, "undecided", "ada")
-    again = found.filter("repeat")
-    # Nobody asks for the last twenty, nor for the same one twice.
-    assert again["row"].n_unique() == again.height
-    assert set(again["row"]) <= set(range(80))
-    assert 0.03 < found.head(1000)["repeat"].mean() < 0.07
-    assert set(again["why"]) == {"kept"}
-    assert queue(table, log, "undecided", "ada").equals(found)
-    assert not queue(table, log, "undecided", "ada", seed=2).equals(found)
-    # Another reviewer has nothing to repeat.
-    assert not queue(table, log, "undecided", "bo")["repeat"].any()
-    # Place by place the same once the first one is decided: what the number of the decision says.
-    many(log, "ada", 100, 101)
-    places = found.with_row_index().filter("repeat")["index"].to_list()
-    then = queue(table, log, "undecided", "ada").with_row_index().filter("repeat")["index"].to_list()
-    assert [place - 1 for place in places if place > 0][:20] == then[:20]
-
-
-def test_a_repeat_is_not_asked_for_again_once_it_is_decided(log):
-    table = desk(*[{}] * 300)
-    many(log, "ada", 0, 40)
-    row = queue(table, log, "undecided", "ada").filter("repeat")["row"][0]
-    again = Decision("ada", "s", "again", f"c{row}", f"e{row}", "reject", role="repeat")
-    review.record(log, [again])
-    assert row not in rows(table, log, "repeats", "ada")
-    assert review.counting(log)[f"c{row}"].decision == "keep"
-    review.undo(log, "ada", "s", "u")
-    assert row in rows(table, log, "repeats", "ada")
-
-
-def test_nobody_repeats_skips_edits_bulk_acts_or_settlements(log):
-    table = desk(*[{}] * 60)
-    messages = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}]
-    say(log, [("ada", 0, "skip"), ("ada", 4, "keep"), ("ada", 5, "flag")])
-    review.record(log, [Decision("ada", "s", "edit", "c1", "e1", "edit", messages=messages)])
-    review.record(log, [Decision("ada", "s", "bulk", "c2", "e2", "keep", act="a")])
-    review.record(log, [Decision("ada", "s", "settle", "c3", "e3", "keep", role="settle")])
-    # After the first keep stand its flag, an edit, a settlement and these: 19.
-    many(log, "ada", 10, 26)
-    assert rows(table, log, "repeats", "ada") == []
-    many(log, "ada", 26, 27)
-    assert rows(table, log, "repeats", "ada") == [4]
-    many(log, "ada", 27, 28)
-    assert sorted(rows(table, log, "repeats", "ada")) == [4, 5]
-
-
-def test_a_repeat_is_one_that_the_queue_could_show(log):
-    table = desk(*[{}] * 40, *[dropped("bot")] * 40, *[{"source": "b"}] * 900, *[dropped("bot")] * 900)
-    many(log, "ada", 0, 80)
-    assert set(queue(table, log, "audit", "ada").filter("repeat")["row"]) <= set(range(40, 80))
-    of_source = queue(table, log, "undecided", "ada", Filter(source="b"))
-    assert not of_source["repeat"].any()
-    assert not queue(table, log, "undecided", "ada", Filter(state="undecided"))["repeat"].any()
-
-
-def test_where_nothing_is_left_nothing_is_repeated(log):
-    table = desk(*[{}] * 60)
-    many(log, "ada", 0, 60)
-    assert rows(table, log, "undecided", "ada") == []
-
-
 @pytest.mark.parametrize("name", QUEUES)
 def test_every_queue_is_the_same_twice_on_any_run_and_empty_on_none(log, name):
     table = desk(*[{"rank": rank} for rank in range(1, 31)], *[dropped("bot")] * 10, vectors=at(*range(0, 80, 2)))
     assert queue(desk(), log, name, "ada").schema == {"row": pl.Int64, "why": pl.String, "repeat": pl.Boolean}
-    many(log, "ada", 0, 25)
-    many(log, "bo", 20, 28, "reject")
+    say(log, [("ada", row, "keep") for row in range(25)] + [("bo", row, "reject") for row in range(20, 28)])
     found = queue(table, log, name, "ada")
     assert queue(table, log, name, "ada").equals(found)
     assert found["row"].n_unique() == found.height

@@ -1,15 +1,16 @@
 """The review card in a real browser: keys, bursts, reloads, crashes, hostile texts, small screens."""
 
 import json
+import re
 from itertools import pairwise
 
 import polars as pl
 import pytest
 from playwright.sync_api import expect
 
-from curate.desk.model import cluster, open_desk
+from curate.desk.model import cluster, open_desk, texts
 from curate.review import leases
-from curate.review.log import current, history
+from curate.review.log import Decision, current, history, record
 from curate.review.store import opened
 from tests.curate import small_runs
 from tests.ui.server import app, run, sample  # noqa: F401
@@ -410,6 +411,43 @@ def test_what_a_rule_dropped_is_brought_back_by_its_key(app, reader):  # noqa: F
     shown(page, here)
     acknowledged(page)
     assert counts(app, "rescuer") == {here: "keep"}
+
+
+def test_what_has_changed_since_a_decision_is_shown_before_it_is_decided_anew(app, reader):  # noqa: F811
+    desk = open_desk(app.run)
+    row = desk.candidates.height - 3
+    (now,) = texts(desk, [row])
+    example = desk.candidates["id"][row]
+    then = [*now.messages[:-1], {**now.messages[-1], "content": f"It was so. {now.messages[-1]['content']}"}]
+    with opened(app.log) as log:
+        record(log, [Decision("cleo", "earlier", "1", "0" * 32, example, "edit", (), then)])
+    page = reader("since", query=f"&row={row}")
+    assert shown(page) == example
+    expect(page.locator(".badge.changed")).to_have_text("changed since cleo: Kept as edited")
+    page.keyboard.press("v")
+    expect(page.locator("[data-view=since]")).to_have_attribute("aria-selected", "true")
+    expect(page.locator(".panel del")).to_have_text("It was so. ")
+    expect(page.locator(".panel ins")).to_have_count(0)
+    page.keyboard.press("k")
+    shown(page, example)
+    expect(page.locator("[data-view=since]")).to_be_hidden()
+    acknowledged(page)
+    assert counts(app, "since") == {example: "keep"}
+
+
+def test_the_address_with_the_name_of_the_page_is_the_page(app, reader):  # noqa: F811
+    row = open_desk(app.run).candidates.height - 4
+    page = reader("addressed")
+    page.goto(f"{app.url}/review?reviewer=addressed&queue=undecided&row={row}")
+    expect(page.locator(".card")).to_have_attribute("data-row", str(row))
+    assert re.fullmatch(rf"{app.url}/\?.*", page.url)
+    assert {"reviewer=addressed", "queue=undecided", f"row={row}"} <= {*page.url.partition("?")[2].split("&")}
+    shown(page)
+    # Links of other pages lead there, too.
+    page.goto(f"{app.url}/adjudicate?reviewer=addressed")
+    page.get_by_role("link", name="Give second looks in Review").click()
+    expect(page.locator(".queue-name")).to_have_text("A second opinion")
+    assert page.url.startswith(f"{app.url}/?")
 
 
 def test_under_a_korean_layout_the_letters_are_where_they_were(app, reader):  # noqa: F811

@@ -6,10 +6,13 @@ import time
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from curate.desk.model import open_desk, texts
 from curate.review import drafts
-from curate.review.log import current, history
+from curate.review.log import Decision, current, history, record
 from curate.review.store import opened
 from tests.ui.server import sample  # noqa: F401
+from ui import card
+from ui.card import examples
 
 
 def review_page():
@@ -87,6 +90,64 @@ def test_a_source_that_no_candidate_has_is_no_filter(run):
     test = page(review_page, source="nowhere", queue="nothing")
     assert test.selectbox(key="source").value is None
     assert test.selectbox(key="queue").value == "most_valuable"
+
+
+def test_an_example_whose_text_has_changed_says_since_whose_decision_and_how(run):
+    desk = open_desk(run)
+    row = desk.candidates.height - 1
+    (now,) = texts(desk, [row])
+    then = [*now.messages[:-1], {**now.messages[-1], "content": f"As it was. {now.messages[-1]['content']}"}]
+    with opened(run / "decisions.sqlite") as log:
+        old = Decision("ben", "earlier", "1", "0" * 32, now_id(desk, row), "edit", (), then)
+        record(log, [old, old._replace(reviewer="cleo", token="2", decision="reject", messages=None)])
+    test = page(plain_page, queue="stale")
+    assert now_id(desk, row) == test.session_state["plain shown"][0]
+    views = next(one for one in test.button_group if "Changed since" in one.options)
+    assert views.options == ["Rendered", "Changed since", "Raw", "What cleaning removed"]
+    views.set_value("since").run()
+    shown = "".join(one.proto.body for one in test.get("html"))
+    assert "<del>As it was. </del>" in shown
+    assert [text.value[:14] for text in test.text[1:3]] == ["Kept as edited", "Rejected · cle"]
+    assert any("is not known" in caption.value for caption in test.caption)
+    # On the text as it is now; then it is no longer asked for.
+    settled(test)
+    press(test, "Keep")
+    assert "queue" in test.info[0].value
+    # The view is that of changed examples alone.
+    test = page(plain_page)
+    assert all("Changed since" not in one.options for one in test.button_group)
+
+
+def now_id(desk, row):
+    return desk.candidates["id"][row]
+
+
+@pytest.mark.parametrize("of", [review_page, plain_page])
+def test_a_second_opinion_is_asked_for_without_telling_the_first(run, of, monkeypatch):
+    desk = open_desk(run)
+    row = desk.candidates["row"][0]
+    with opened(run / "decisions.sqlite") as log:
+        record(log, [Decision("ben", "s", "1", desk.candidates["content"][row], now_id(desk, row), "keep")])
+    told = []
+    made = examples.examples
+    monkeypatch.setattr(examples, "examples", lambda *given: told.append(made(*given)) or told[-1])
+    page(of, queue="second_look")
+    assert [one["decision"] for cards in told for one in cards.values()] == [None]
+    page(of, row=str(row))
+    assert "keep" in [one["decision"] for cards in told for one in cards.values()]
+
+
+def test_the_card_is_told_what_comes_again_and_why_each_is_here(run, monkeypatch):
+    given = []
+    monkeypatch.setattr(card, "show", lambda data, key: given.append((key, data)))
+    test = page(review_page, queue="dropped")
+    deck = test.session_state["deck"]
+    deck.repeats = {deck.ahead[2], deck.ahead[5]}
+    test.run()
+    (key, last) = given[-1]
+    assert (key, last["deck"], last["again"]) == ("card", deck.ahead, [deck.ahead[2], deck.ahead[5]])
+    assert last["because"] == {row: deck.why[row] for row in deck.ahead}
+    assert all(why.startswith("dropped: ") for why in last["because"].values())
 
 
 def settled(test):

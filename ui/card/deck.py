@@ -1,6 +1,7 @@
 """The examples that one reviewer has before them: taken from a queue a few at a time, each leased so that nobody else gets it."""
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -20,7 +21,7 @@ WINDOW, STALE = 120, 100
 class Deck:
     """One queue as one browser session goes through it. It may be lost at any time: queue, leases and log give it back.
 
-    `rest` is what is not ahead yet, `row` and `why`, and `why` says it of the rows that were.
+    `rest` is what is not ahead yet, `row` and `why`, and `why` says it of the rows that were, in the `language`.
     """
 
     key: tuple[object, ...]
@@ -30,16 +31,23 @@ class Deck:
     why: dict[int, str]
     repeats: set[int]
     total: int
+    language: str = "en"
     ahead: list[int] = field(default_factory=list)
     taken: int = 0
     held: int = 0
 
 
 def opened(
-    desk: Desk, log: sqlite3.Connection, reviewer: str, name: str, only: Filter, key: tuple[object, ...]
+    desk: Desk,
+    log: sqlite3.Connection,
+    reviewer: str,
+    name: str,
+    only: Filter,
+    key: tuple[object, ...],
+    language: str = "en",
 ) -> Deck:
     """A queue from its start, with the first examples leased. Raises InputError and RunError as `queues.queue`."""
-    deck = Deck(key, name, only, pl.DataFrame(), {}, set(), 0)
+    deck = Deck(key, name, only, pl.DataFrame(), {}, set(), 0, language)
     _ordered(deck, desk, log, reviewer)
     deck.total = deck.rest.height
     fill(deck, desk, log, reviewer)
@@ -74,6 +82,11 @@ def decided(deck: Deck, rows: list[int]) -> None:
     deck.ahead = [row for row in deck.ahead if row not in rows]
 
 
+def unsaid(deck: Deck, rows: Iterable[int]) -> list[int]:
+    """Of these rows those whose decisions are not told: hidden repeats, and whatever awaits a second opinion of its own."""
+    return [row for row in rows if row in deck.repeats or deck.name == "second_look"]
+
+
 def put_back(deck: Deck, row: int) -> None:
     """This one is the first: an undo opened it again, or someone asked for it."""
     deck.ahead = [row, *(other for other in deck.ahead if other != row)]
@@ -81,7 +94,7 @@ def put_back(deck: Deck, row: int) -> None:
 
 
 def _ordered(deck: Deck, desk: Desk, log: sqlite3.Connection, reviewer: str) -> None:
-    found = queues.queue(desk, log, deck.name, reviewer, deck.only)
+    found = queues.queue(desk, log, deck.name, reviewer, deck.only, language=deck.language)
     found = found.filter(~pl.col("row").is_in(deck.ahead))
     deck.rest = found.select("row", "why")
     deck.repeats = {*deck.repeats.intersection(deck.ahead), *found.filter("repeat")["row"]}

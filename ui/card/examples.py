@@ -4,15 +4,19 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from curate.chat import ROLES
+from curate.chat import ROLES, Message
 from curate.desk import model as desks
+from curate.desk.earlier import Earlier, earlier
 from curate.desk.model import Desk, Reason
 from curate.review import drafts
 from curate.review.log import Opinion, counting
 from ui import rendering
+from ui.words import detail, sentence
 
 Words = Callable[..., str]
 
+# The words for what was decided.
+DONE = {"keep": "kept_it", "edit": "edited_it", "reject": "rejected_it", "flag": "flagged_it"}
 # Cosines below this are shown, but say little.
 FAR = 0.5
 # Signs of a comparison that held, and of one that did not.
@@ -27,18 +31,20 @@ def examples(
     t: Words,
     unsaid: Sequence[int] = (),
 ) -> dict[int, dict[str, Any]]:
-    """Row to what card.js needs of it, for the rows of `because` (why the queue has them).
+    """Row to what the card needs of it, for the rows of `because` (why the queue has them).
 
-    What was decided on the rows `unsaid` is not told. Every text that is HTML (`html`, `cleaned.html`) is made by
-    `ui.rendering`; all the rest is to be set as text.
+    What was decided on the rows `unsaid` is not told. Every text that is HTML (`html`, `cleaned.html`, `since[].html`,
+    `draft_html`) is made by `ui.rendering`; all the rest is to be set as text.
     """
     rows = list(because)
     names = roles(t)
     neighbours = desks.neighbours(desk, rows)
     near_by = [*rows, *(row for near in neighbours for row, _ in near)]
     said = counting(log, desk.candidates["content"].gather(near_by).to_list())
+    texts = desks.texts(desk, rows)
+    before = earlier(desk, log, [text for text in texts if text.row not in unsaid])
     found = {}
-    for text, near in zip(desks.texts(desk, rows), neighbours, strict=True):
+    for text, near in zip(texts, neighbours, strict=True):
         mine = desk.candidates.row(text.row, named=True)
         opinion = None if text.row in unsaid else said.get(mine["content"])
         draft = drafts.load(log, reviewer, mine["content"])
@@ -60,6 +66,7 @@ def examples(
                 "edits": text.edits,
                 "html": rendering.conversation_diff_html(text.read, text.messages, names) if text.read else None,
             },
+            "since": [_since(one, text.messages, names, t) for one in before.get(text.row, [])],
             "because": because[text.row],
             "why": [_reason(desk, reason, t) for reason in desks.why(desk, text.row)],
             "neighbours": [*_tests(desk, text.row), *(_near(desk, row, cosine, said) for row, cosine in near)],
@@ -115,9 +122,20 @@ def _reason(desk: Desk, reason: Reason, t: Words) -> dict[str, Any]:
         "passed": reason.passed,
         "figures": compared(reason),
         "room": room,
-        "sentence": " · ".join(part for part in (reason.sentence, reason.detail) if part),
+        "sentence": " · ".join(
+            part for part in (sentence(reason.stage, reason.rule, reason.sentence), detail(reason.detail)) if part
+        ),
         "other": None if reason.other is None else desk.candidates["title"][reason.other],
     }
+
+
+def _since(one: Earlier, now: list[Message], names: Mapping[str, str], t: Words) -> dict[str, Any]:
+    """A decision on an earlier text, with what has become of that text where it is known."""
+    changes = None if one.messages is None else rendering.conversation_diff_html(one.messages, now, names)
+    time = one.event.time[:16].replace("T", " ")
+    decision = one.event.decision
+    said = {"decision": decision, "said": t(DONE[decision])}
+    return {"reviewer": one.event.reviewer, **said, "time": time, "html": changes or None}
 
 
 def _near(desk: Desk, row: int, cosine: float, said: Mapping[str, Opinion]) -> dict[str, Any]:

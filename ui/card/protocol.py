@@ -21,7 +21,7 @@ from curate.review import drafts
 from curate.review import log as decided
 from curate.review.log import DECISIONS, Decision, Event
 
-# As in card.js: what was on the screen for less was not seen.
+# As in sight.js: what was on the screen for less was not seen.
 DWELL_MS = 150
 
 Entry = dict[str, Any]

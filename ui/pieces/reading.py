@@ -1,19 +1,19 @@
 """One example in full: what became of it, its conversation, every rule that was asked, decisions on the spot."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 import streamlit as st
 
-from curate.desk.model import texts, why
+from curate.desk.model import Reason, texts, why
 from curate.review.reasons import NAMES
 from ui import rendering
 from ui.pieces.basics import figure, plain
 from ui.pieces.deciding import decided
 from ui.pieces.urls import link
 from ui.shell import Here
-from ui.words import words
+from ui.words import detail, sentence, words
 
 FATE_COLORS = {
     "kept": "green",
@@ -87,13 +87,19 @@ def reasons(place: Here, row: int) -> None:
             "ok": ["✓" if reason.passed else "✗" for reason in found],
             "rule": [f"{reason.stage} / {reason.rule}" for reason in found],
             "value": [figure(reason.value) for reason in found],
-            "limit": [f"{reason.comparison} {figure(reason.limit)}" for reason in found],
+            "limit": [_limit(reason, t) for reason in found],
             "room": [figure(reason.margin) for reason in found],
-            "detail": [reason.detail or reason.sentence for reason in found],
+            "detail": [
+                detail(reason.detail) or sentence(reason.stage, reason.rule, reason.sentence) for reason in found
+            ],
         }
     )
     labels = {"ok": "", "rule": t("why_rule"), "value": t("col_value"), "limit": t("col_limit"), "room": t("why_room")}
     st.dataframe(frame, column_config={**labels, "detail": t("col_detail")}, hide_index=True, alt=t("why"))
+
+
+def _limit(reason: Reason, t: Callable[..., str]) -> str:
+    return t(f"limit_{reason.comparison.replace(' ', '_')}", limit=figure(reason.limit))
 
 
 def badges(facts: Mapping[str, Any], state: Mapping[str, Any]) -> None:

@@ -60,8 +60,9 @@ def link(page: str, label: str, *, icon: str | None = None, **params: object) ->
     """A link to another page of the app with these parameters; run, reviewer and language stay."""
     kept = {name: st.query_params[name] for name in ("run", "reviewer", "lang") if name in st.query_params}
     given = {name: str(value) for name, value in params.items() if value not in (None, "")}
-    # Pages are told apart by their path alone.
-    there = st.Page(_elsewhere, title=label, url_path=page, default=page == "review")
+    # Pages are told apart by their path alone, and the first one's is empty.
+    first = page == "review"
+    there = st.Page(_elsewhere, title=label, url_path="" if first else page, default=first)
     st.page_link(there, label=label, icon=icon, query_params={**kept, **given})
 
 
