@@ -15,15 +15,7 @@ ABSOLUTE = re.compile(r"(?<![\w.:/<*-])/(?:home|root|tmp|work|usr|opt|var|mnt|pr
 TIME = re.compile(r"\b20\d\d-\d\d-\d\d[T ]\d\d:|\b\d\d:\d\d:\d\d\b")
 LARGEST = 400_000
 
-# Each of these trains for a minute or two.
-LONG = ("03_train_neftune", "06_lima_ablations")
-
 each = pytest.mark.parametrize("path", notebooks.NOTEBOOKS, ids=lambda path: path.stem)
-executed = pytest.mark.parametrize(
-    "path",
-    [pytest.param(path, marks=[pytest.mark.long] if path.stem in LONG else []) for path in notebooks.NOTEBOOKS],
-    ids=lambda path: path.stem,
-)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +45,7 @@ def test_the_six_notebooks_are_there():
 
 
 @pytest.mark.slow
-@executed
+@each
 def test_a_notebook_runs_from_top_to_bottom_and_shows_what_is_committed(path, running: dict[Path, Future]):
     again = running[path].result()
     assert shown(again) == shown(committed(path)), f"run python -m tests.notebooks {path.stem[:2]}"

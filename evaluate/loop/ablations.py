@@ -34,16 +34,19 @@ def ablations(settings: Settings, out: Path, by: tuple[str, ...], seeds: tuple[i
         dev, folder = steps.dev_files(settings, out), out / "ablations"
         steps.once(out, "build", lambda: steps.build(settings, out))
         steps.once(out, "draw", lambda: steps.draw(settings, out))
-        answers = []
         for one in by:
             steps.once(out, f"{one} sets", partial(_sets, out, one))
-            for row in _index(out, one):
-                data = out / "build" / "ablations" / one / row["file"]
-                for seed in seeds:
-                    name = f"{one}/{row['name']}/{seed}"
-                    run = folder / "train" / name.replace("/", "-")
-                    steps.once(out, name, partial(steps.train, settings, data, run, dev, seed))
-                    answers.append(f"{name}={_last(run)}")
+        sets = [(one, row) for one in by for row in _index(out, one)]
+        trained = {f"{one}/{row['name']}/{seed}": (one, row["file"], seed) for one, row in sets for seed in seeds}
+        where = {name: folder / "train" / name.replace("/", "-") for name in trained}
+        steps.each(
+            out,
+            {
+                name: steps.training(settings, out / "build" / "ablations" / one / file, where[name], dev, seed)
+                for name, (one, file, seed) in trained.items()
+            },
+        )
+        answers = [f"{name}={_last(run)}" for name, run in where.items()]
         judged = folder / "judged.jsonl"
         # Not once: judge itself knows what is judged, and a later call may have asked for more sets.
         steps.judge(settings, out, answers, dev[0], judged)

@@ -12,6 +12,8 @@ from ..board.page import POLICY, STYLE
 from .settings import Settings
 
 SHOWN = 12
+# Characters of a prompt in its own line.
+BEGINNING = 120
 
 
 def write(out: Path, settings: Settings, seconds: dict[str, float]) -> Path:
@@ -48,8 +50,9 @@ def section(title: str, content: str) -> str:
 
 
 def _lead(report: dict[str, Any], chosen: dict[str, Any], found: dict[str, Any]) -> str:
-    ties = ", ".join(chosen["tied_with"])
-    sure = f"not to be told from {ties}" if ties else "ahead of all others"
+    ties, others = chosen["tied_with"], len(chosen["epochs"]) - 1
+    named = "any other" if len(ties) == others > 1 else ", ".join(ties)
+    sure = f"not to be told from {named}" if ties else "ahead of all others"
     return (
         f"{report['kept']:,} of {report['inputs']:,} inputs became the set. Of {len(chosen['epochs'])} epochs the judge took"
         f" {chosen['best']}, {sure} on {chosen['prompts']} prompts; perplexity would have taken {chosen['by_perplexity']}."
@@ -121,13 +124,14 @@ def _leanings(found: dict[str, Any]) -> str:
         " neighbours are, not what caused an answer. Many traits are compared: of twenty without any effect, one interval"
         " misses zero by chance."
     )
-    return about + table(("kind", "trait", "won", "lost", "difference", "of the set"), shown, 2)
+    return about + table(("kind", "trait", "won", "lost", "won − lost, points", "of the set"), shown, 2)
 
 
 def _difference(row: dict[str, Any]) -> str:
     if row["difference"] is None:
         return "–"
-    return f"{100 * row['difference']:+.1f} [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
+    points = f"{100 * row['difference']:+.1f} [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
+    return points.replace("-", "−")
 
 
 def _crowded(found: dict[str, Any]) -> str:
@@ -138,10 +142,11 @@ def _crowded(found: dict[str, Any]) -> str:
     about = note(
         f"The share of prompts for which this rule dropped a candidate nearer than everything in the set, of"
         f" {found['dropped_looked_through']:,} that were looked through. {found['next']:,} examples to look at next"
-        " are in next.jsonl, and wait in the review as the queue next: python -m curate review build."
+        " are in next.jsonl, and wait in the review as the queue next: python -m curate review build, in this folder."
     )
     return about + (
-        table(("rule", "lost", "won", "won − lost", "candidates"), rows) or note("Nothing that was dropped is nearer.")
+        table(("rule", "lost", "won", "won − lost, points", "candidates"), rows)
+        or note("Nothing that was dropped is nearer.")
     )
 
 
@@ -156,12 +161,13 @@ def _trace(row: dict[str, Any]) -> str:
 
     near = f"<h4>Nearest in the set</h4><ul>{listed(row['taught'])}</ul>"
     gone = f"<h4>Dropped, and nearer</h4><ul>{listed(row['nearer'])}</ul>" if row["nearer"] else ""
-    head = f"{escape(row['instruction'][:120])}<small>{row['outcome']}, {row['value']:.3f}</small>"
-    return f"<details><summary>{head}</summary><pre>{escape(row['instruction'])}</pre>{near}{gone}</details>"
+    asked = row["instruction"]
+    head = f"{escape(asked if len(asked) <= BEGINNING else asked[:BEGINNING] + '…')}<small>{row['outcome']}, {row['value']:.3f}</small>"
+    return f"<details><summary>{head}</summary><pre>{escape(asked)}</pre>{near}{gone}</details>"
 
 
 def _made(settings: Settings, seconds: dict[str, float]) -> str:
-    rows = [[name, f"{took:.1f}"] for name, took in seconds.items()]
+    rows = [[name, f"{took:.1f}"] for name, took in [*seconds.items(), ("in all", sum(seconds.values()))]]
     told = (
         f"{settings.build.recipe}, {settings.train.base} by {settings.train.preset}, judged by {settings.judge.name}."
     )

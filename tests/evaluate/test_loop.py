@@ -1,7 +1,8 @@
-"""The loop end to end on the sample, killed on its way; and what it refuses."""
+"""The loop end to end on the sample, let run and killed in every step; and what it refuses."""
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,15 +11,35 @@ import orjson
 import polars as pl
 import pytest
 
+from curate import runs
 from curate.errors import InputError, RunError
 from curate.review import saved, store
 from evaluate.loop import split, steps
 from evaluate.loop.settings import Dev, Settings
+from tests.evaluate import dying
+from tests.evaluate.dying import Death
 
+# Epochs enough for a correlation, and little else.
 SMALL = [
-    "-s", "train.set=[epochs=2, dev_decoding.max_new_tokens=16, save_every=4]",
+    "-s", "train.set=[epochs=4, dev_decoding.max_new_tokens=16, max_tokens=256, save_every=8]",
     "-s", "dev.count=6", "-s", "dev.held_out_count=6",
 ]  # fmt: skip
+# Each step dies twice: when this file is about to be written or half written, and when all is done but that it is done.
+MIDDLES = {
+    "build": "build/6-near/scores.parquet",
+    "draw": "dev/held-out.jsonl",
+    "train": "train/checkpoints/checkpoint-16/done.json",
+    "judge": "judged.jsonl",
+    "select": "train/best",
+    "board": "board/leaderboard.csv",
+    "predict": "perplexity.jsonl",
+    "correlate": "correlation/figure9.svg",
+    "trace": "attribution.json",
+    "queue": "build/decisions.sqlite",
+}
+DEATHS = [Death(step, file) for step, middle in MIDDLES.items() for file in (middle, "steps.json")]
+# What says how long something took, when it was, or how much of it a killed run had left.
+OWN = {"seconds", "finished", "reused", "peak_memory_mb", "tokens_per_second"}
 
 
 def command(out, *words):
@@ -27,29 +48,80 @@ def command(out, *words):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A loop that was killed with all its processes as soon as it trained, and then run again."""
+    """A loop that was let run."""
     out = tmp_path_factory.mktemp("loop") / "sample"
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command(out), stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True)
-    for line in process.stderr:
-        if line.startswith("step "):
-            os.killpg(process.pid, signal.SIGKILL)
-            break
-    assert process.wait() == -signal.SIGKILL
-    assert list(json.loads((out / "steps.json").read_text())) == ["build", "draw"]
-    again = subprocess.run(command(out, "--json"), capture_output=True, text=True, env=environment)
-    assert again.returncode == 0, again.stderr
-    return out, again
+    done = subprocess.run(command(out, "--json"), capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    return out, done
 
 
-def test_a_killed_loop_goes_on_and_does_no_finished_step_again(finished):
-    _, again = finished
-    assert again.stderr.startswith("build   done\ndraw    done\ntrain   …")
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """A loop that died all deaths and was let run at last; of each death, (exit code, steps that are done, what was said)."""
+    folder = tmp_path_factory.mktemp("killed")
+    out, said = folder / "sample", folder / "said.txt"
+
+    def run(death):
+        said.unlink(missing_ok=True)
+        return dying.loop(SMALL, out, said, death), list(runs.read_json(out / "steps.json") or {}), said.read_text()
+
+    return out, {death: run(death) for death in (*DEATHS, None)}
+
+
+@pytest.mark.parametrize("death", DEATHS, ids=lambda death: f"{death.step}-{death.file}")
+def test_a_killed_step_is_not_done_and_those_before_it_are_not_done_again(death, killed):
+    code, done, said = killed[1][death]
+    at = list(MIDDLES).index(death.step)
+    assert (code, done) == (-signal.SIGKILL, list(MIDDLES)[:at]), said
+    # Who dies in the middle of a step has made up for the one before, which was done but for saying so.
+    first = at if death.file == "steps.json" else max(at - 1, 0)
+    assert re.findall(r"^(\w+) +…$", said, re.MULTILINE) == list(MIDDLES)[first : at + 1]
+
+
+def test_a_loop_that_was_killed_in_every_step_holds_what_one_holds_that_was_not(finished, killed):
+    out, deaths = killed
+    code, done, said = deaths[None]
+    assert (code, done) == (0, list(MIDDLES)), said
+    ours, theirs = contents(out), contents(finished[0])
+    assert set(ours) == set(theirs)
+    assert [name for name in ours if ours[name] != theirs[name]] == []
+
+
+def contents(out):
+    """Of every file: what is in it, whatever the folder is called and however long it took."""
+    found = {str(path.relative_to(out)): path for path in out.rglob("*") if path.is_file()}
+    # What a kill cut off in the middle of a write never had a name; the report is drawn from report.json, times too.
+    ignored = (".lock", ".tmp", "build/report.html")
+    return {name: content(path, out) for name, path in found.items() if not name.endswith(ignored)}
+
+
+def content(path, out):
+    raw = path.read_bytes().replace(str(out).encode(), b"")
+    match path.suffix:
+        case ".json":
+            return list(orjson.loads(raw)) if path.name == "steps.json" else timeless(orjson.loads(raw))
+        case ".jsonl":
+            return [timeless(orjson.loads(line)) for line in raw.splitlines()]
+        case ".html":
+            return raw.partition(b"How it was made")[0]
+        case _:
+            return raw
+
+
+def timeless(value):
+    match value:
+        case dict():
+            return {name: timeless(one) for name, one in value.items() if name not in OWN}
+        case list():
+            return [timeless(one) for one in value]
+        case _:
+            return value
 
 
 def test_stdout_holds_one_document_and_names_the_page(finished):
-    out, again = finished
-    assert json.loads(again.stdout)["page"] == str(out / "index.html")
+    out, done = finished
+    assert json.loads(done.stdout)["page"] == str(out / "index.html")
     assert (out / "index.html").read_text().startswith("<!doctype html>")
 
 
