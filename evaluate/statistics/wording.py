@@ -80,19 +80,17 @@ def _of(text: str, tokens: Sequence[str], first: int) -> tuple[float, ...]:
 
 
 def summary(rows: pl.DataFrame, measures: Sequence[str] = MEASURES) -> list[dict[str, object]]:
-    """Of each generator and measure: generator, measure, `value` (mean), `low`, `high` (95 %, prompts as clusters), `answers`."""
+    """Of each generator and measure: generator, measure, `value` (mean), `low`, `high` (95 %, prompts as clusters), `answers`.
+
+    No measure is ever negative, so an interval that would reach below 0 ends there: it holds as often.
+    """
     found: list[dict[str, object]] = []
     for (generator,), mine in rows.group_by("generator", maintain_order=True):
         for measure in measures:
             known = mine.drop_nulls(measure)
-            found.append(
-                {
-                    "generator": generator,
-                    "measure": measure,
-                    **_told(known[measure], known["prompt_id"]),
-                    "answers": known.height,
-                }
-            )
+            told = _told(known[measure], known["prompt_id"])
+            low = told["low"] if told["low"] is None else max(0.0, told["low"])
+            found.append({"generator": generator, "measure": measure, **told, "low": low, "answers": known.height})
     return found
 
 

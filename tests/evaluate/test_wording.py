@@ -77,6 +77,8 @@ def test_an_answer_that_is_too_short_has_a_length_and_no_repetition():
 def test_a_summary_is_the_mean_over_the_answers_that_have_the_figure():
     found = {(row["generator"], row["measure"]): row for row in wording.summary(wording.measured(ANSWERS, 8))}
     assert found["plain", "rep_2"]["value"] == pytest.approx((5 / 7) / 2)
+    # Two answers, 5/7 and 0: Student's t would reach from -4.2 to 4.9.
+    assert (found["plain", "rep_2"]["low"], found["plain", "rep_2"]["high"]) == (0, pytest.approx(4.89, abs=0.01))
     assert found["noised", "rep_2"]["answers"] == 1
     assert found["noised", "words"]["value"] == 6
     assert found["plain", "mtld"] == {
