@@ -43,6 +43,7 @@ bench: setup-bench
 	$(BIN)/python benchmarks/perplexity.py --lm-eval .venv-lm-eval/bin/python
 	$(BIN)/python benchmarks/lm_eval.py --lm-eval .venv-lm-eval/bin/python
 	$(BIN)/python benchmarks/build.py
+	$(BIN)/python benchmarks/review.py
 
 app: setup
 	@test -d runs/sample || $(BIN)/python -m curate build sample

@@ -28,10 +28,10 @@ TASKS = "arc_challenge,arc_easy,hellaswag,mmlu,truthfulqa_mc1,truthfulqa_mc2,piq
 @click.option("--window", type=click.IntRange(2), help="Tokens that a model sees at once; else all it was built for.")
 @click.option(
     "--precision",
-    type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
+    type=click.Choice(["auto", "float32", "bfloat16", "float16", "float64"]),
     default="auto",
     show_default=True,
-    help="auto: float32 on a CPU, bfloat16 on a GPU.",
+    help="auto: float32 on a CPU, bfloat16 on a GPU; float64: to tell rounding from a difference.",
 )
 @click.option("--out", type=FILE, help="File of rows (JSONL); gone on with where it exists.")
 @click.option(
@@ -52,7 +52,7 @@ def benchmark(
     shots: int | None,
     limit: int | None,
     window: int | None,
-    precision: Any,  # noqa: ANN401 - one of four words, as click checks
+    precision: Any,  # noqa: ANN401 - one of five words, as click checks
     out: Path | None,
     results: tuple[Path, ...],
     page: Path | None,

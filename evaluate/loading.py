@@ -9,7 +9,7 @@ from curate.errors import ConfigError
 from curate.lm import generation, rendering
 from curate.lm.generation import Answerer
 
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Precision = Literal["auto", "float32", "bfloat16", "float16", "float64"]
 
 
 def load(model: str, adapter: Path | None, template: str | None, precision: Precision, rows: int | None) -> Answerer:

@@ -150,11 +150,13 @@ def _values(logits: Any, continuations: Sequence[Ids]) -> list[Likelihood]:  # n
 
     longest = max(map(len, continuations))
     with torch.inference_mode():
-        own = torch.log_softmax(logits[-longest:].float(), -1)
-        best = own.argmax(-1)
+        # In double precision, so that only the model's own rounding is in a sum.
+        own = logits[-longest:].double()
+        whole, best = own.logsumexp(-1), own.argmax(-1)
         found = []
         for ids in continuations:
+            n = len(ids)
             targets = torch.tensor(ids, device=own.device)
-            nats = own[-len(ids) :].gather(-1, targets[:, None]).double().sum()
-            found.append(Likelihood(float(nats), bool((best[-len(ids) :] == targets).all())))
+            nats = (own[-n:].gather(-1, targets[:, None])[:, 0] - whole[-n:]).sum()
+            found.append(Likelihood(float(nats), bool((best[-n:] == targets).all())))
     return found

@@ -1,5 +1,6 @@
 """Benchmarks with known answers: the texts that are asked, their tokens, the figures, and lm-eval's numbers for them."""
 
+import itertools
 import json
 import math
 import random
@@ -373,6 +374,35 @@ def test_requests_that_share_tokens_have_the_likelihoods_that_they_have_alone(ti
         places = range(len(before) - 1, len(before) + len(ids) - 1)
         assert one.nats == pytest.approx(float(sum(logits[p, i] for p, i in zip(places, ids, strict=True))), abs=1e-5)
         assert one.greedy == all(int(logits[p].argmax()) == i for p, i in zip(places, ids, strict=True))
+
+
+def test_a_sum_has_no_rounding_but_the_models(tiny):
+    """Of scores that a model gives, whatever they follow: single precision's sums are off by 1e-5 and more here."""
+    import torch
+
+    scores = torch.randn(50, 50, generator=torch.Generator().manual_seed(1)) * 30
+    ids = torch.randint(50, (500,), generator=torch.Generator().manual_seed(2)).tolist()
+
+    def network(input_ids):
+        return SimpleNamespace(logits=scores[input_ids])
+
+    (found,) = scoring.likelihoods([([0], ids)], loaded(tiny)._replace(network=network, window=500))
+    each = [
+        [math.exp(score) for score in (scores[before].double() - float(scores[before, now])).tolist()]
+        for before, now in itertools.pairwise([0, *ids])
+    ]
+    assert found.nats == pytest.approx(-math.fsum(math.log(math.fsum(one)) for one in each), abs=1e-9)
+    assert not found.greedy
+
+
+def test_double_precision_is_the_same_but_for_rounding(tiny):
+    given, model = asked("arc_challenge", "lambada"), [Subject("tiny", str(tiny))]
+    single, double = (
+        [value for row in measuring.measure(given, model, reader.Settings("none", None, kind)) for value in row["nats"]]
+        for kind in ("float32", "float64")
+    )
+    assert single == pytest.approx(double, abs=1e-4)
+    assert all(one != other for one, other in zip(single, double, strict=True))
 
 
 def item(choices, right, *nats):
@@ -841,6 +871,19 @@ def test_lm_eval_is_run_on_the_same_rows(fake, tiny, tmp_path, monkeypatch):
     assert group["task"] == ["mmlu_farm_animals", "mmlu_big_numbers"]
     subject = yaml.safe_load((out / "tasks" / "mmlu_big_numbers.yaml").read_text())
     assert subject["description"].endswith("about big numbers.\n\n")
+
+
+@pytest.mark.parametrize("has_tokenizer", [True, False])
+def test_lm_eval_is_told_the_adapter_and_a_tokenizer_of_its_own(fake, tiny, tmp_path, has_tokenizer):
+    adapter = tmp_path / "epoch-01"
+    adapter.mkdir()
+    if has_tokenizer:
+        (adapter / "tokenizer_config.json").write_text("{}")
+    given = [Subject("tuned", str(tiny), adapter)]
+    ((_, path),) = harness.run(asked("piqa"), given, reader.Settings("none"), fake, tmp_path / "theirs")
+    arguments = json.loads(path.read_text())["config"]["model_args"]
+    tokenizer = {"tokenizer": str(adapter)} if has_tokenizer else {}
+    assert arguments == {"pretrained": str(tiny), "dtype": "float32", "peft": str(adapter), **tokenizer}
 
 
 def test_an_lm_eval_that_fails_or_is_none_is_one_line(fake, tiny, tmp_path):
