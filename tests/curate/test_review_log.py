@@ -147,6 +147,10 @@ class Machine(RuleBasedStateMachine):
         assert [event.id for event in review.history(self.log)] == list(range(1, self.written + 1))
         said = {(opinion.content, opinion.reviewer): opinion.id for opinion in review.opinions(self.log)}
         assert {key: said[key] for key in self.counted()} == {key: event.id for key, event in self.counted().items()}
+        # Asked of some texts, edited ones among them, the log says of these what it says of all.
+        everything = review.opinions(self.log)
+        some = {opinion.content for opinion in everything[::2]} | {"nobody's"}
+        assert review.opinions(self.log, some) == [one for one in everything if one.content in some]
 
     def teardown(self):
         self.open.close()
