@@ -299,11 +299,14 @@ def test_neither_a_burst_nor_a_held_key_votes_on_what_was_not_seen(sit_down):
         f"() => {{ {FIND} window.seen = {{}}; const note = () => {{ window.seen[root.dataset.id] ??= performance.now() }};"
         " note(); new MutationObserver(note).observe(root, { attributes: true }) }"
     )
+    began = lee.page.evaluate("() => performance.now()")
     for _ in range(40):
         lee.page.keyboard.press("a", delay=5)
+    took = lee.page.evaluate("() => performance.now()") - began
     lee.saved()
     burst = len(lee.votes)
-    assert 1 <= burst < 10
+    # However slow the machine is, each pair has its moment.
+    assert 1 <= burst <= took / people.DWELL + 1
     lee.ready()
     for _ in range(15):
         lee.page.keyboard.down("b")
