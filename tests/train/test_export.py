@@ -203,7 +203,7 @@ def test_an_adapter_of_a_quantised_base_is_merged_onto_full_precision_or_what_wa
     assert (onto["onto"], exact["onto"]) == ("full precision", "dequantized")
     assert onto["merged"] <= 1e-5
     assert exact["merged"] <= 1e-5
-    # What was trained is closer to the dequantised weights than to those that it never saw. Eight bits are too near to both
-    # to tell: their products round the activations as well (Dettmers et al. 2022, section 3), and of twelve draws one was not.
-    assert exact["trained_on"] < (onto["trained_on"] / 10 if kind == "nf4" else 0.1)
+    # What was trained is closer to the dequantised weights than to those that it never saw. Of eight bits that held for
+    # eleven of twelve draws, this one among them: their products round the activations as well (Dettmers et al. 2022, section 3).
+    assert exact["trained_on"] < onto["trained_on"] / (10 if kind == "nf4" else 1)
     assert "quantization_config" not in json.loads((tmp_path / "dequantized" / "config.json").read_text())
